@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+
+namespace quota::config {
+
+// How quotad runs, from quotad.yaml, QUOTAD_… and flags, later ones winning. Each setting has the
+// same name in all three: `admin_listen`, QUOTAD_ADMIN_LISTEN, --admin-listen.
+struct Settings {
+  std::string config;  // the file these were read from; empty: none
+  std::string listen = "unix:/tmp/quota.sock";
+  std::string socket_mode = "0660";
+  std::string socket_group;  // empty: leave as it is
+  std::string tls_cert, tls_key, tls_client_ca;
+  std::string admin_listen = "127.0.0.1:9180";  // "off": none
+  std::string admin_token_file;                 // or QUOTAD_ADMIN_TOKEN itself
+  std::string store = "local:///tmp/quotad-state.db";
+  std::string policy;  // empty: the built-in one
+  int policy_poll_ms = 10'000;
+  int threads = 1;
+  int64_t max_subjects = 1'000'000;
+  int64_t max_anonymous = 250'000;
+  int64_t idle_retention_s = 3600;
+  int store_timeout_ms = 5;
+  int drain_timeout_ms = 5'000;
+  std::string log_level = "info";
+  std::string log_format = "text";  // or json
+  bool check_only = false;          // --check: validate everything, start nothing
+
+  std::string admin_token;  // read from the file or the environment; never printed
+};
+
+// What main does next: run with the settings, or leave with this text and code (--help, --version).
+struct ParsedArguments {
+  Settings settings;
+  std::optional<int> exit_code;
+  std::string output;
+};
+
+absl::StatusOr<ParsedArguments> parse_arguments(int argc, const char* const* argv);
+
+// unix:/path or host:port. `loopback` is false for any address that others could reach.
+struct ListenAddress {
+  bool is_unix = false;
+  std::string path;
+  std::string host;
+  int port = 0;
+  bool loopback = false;
+};
+absl::StatusOr<ListenAddress> parse_listen(const std::string& text);
+
+// Rules that concern several settings at once: TCP beyond loopback needs TLS, an admin address
+// beyond loopback needs a token, and the like.
+absl::Status validate(const Settings& settings);
+
+}  // namespace quota::config

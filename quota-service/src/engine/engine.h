@@ -1,0 +1,111 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "base/time.h"
+#include "engine/decision.h"
+#include "engine/store.h"
+#include "policy/policy.h"
+
+namespace quota::engine {
+
+struct EngineOptions {
+  int64_t max_subjects = 1'000'000;   // consumers in memory
+  int64_t max_anonymous = 250'000;    // anonymous addresses in memory
+  int64_t idle_retention_us = 3'600'000'000;
+  int64_t store_timeout_us = 5'000;   // how long a check waits for the store
+};
+
+// What one check wants of one subject. Views must stay valid during the call only.
+struct Charge {
+  std::string_view subject;  // Subject::key
+  bool anonymous = false;
+  policy::Limits limits;
+  int64_t burst_milli = 1500;
+  int billing_day = 1;
+  int64_t cost = 0;  // milli, hits included
+  bool peek = false;
+  policy::Mode mode = policy::Mode::kEnforce;
+  policy::StoreLost store_lost = policy::StoreLost::kLocalShare;
+};
+
+// Somebody whose check waits for the store. `decided` is called once, on the store's thread or the
+// caretaker's, with no lock held.
+class Waiter {
+ public:
+  virtual ~Waiter() = default;
+  virtual const Charge& charge() const = 0;  // owned by the waiter
+  virtual void decided(const Decision& decision) = 0;
+};
+
+// A bucket as it is saved at a clean stop and taken up again at the next start.
+struct SavedBucket {
+  std::string subject;
+  bool anonymous = false;
+  int64_t limit = 0;
+  int64_t level = 0;
+  int64_t unix_us = 0;
+};
+
+struct SubjectView {  // for the admin API
+  bool known = false;
+  Decision limits;  // what a check of cost 0 would see
+  int64_t month_used = 0;
+  bool month_loaded = false;
+};
+
+struct EngineStats {
+  int64_t consumers = 0;
+  int64_t anonymous = 0;
+  uint64_t evicted = 0;
+  uint64_t refused_for_capacity = 0;
+  uint64_t waiting = 0;
+};
+
+// Buckets and months of all subjects, and the decision. It does no I/O and reads no clock.
+class Engine final : public GrantSink {
+ public:
+  Engine(EngineOptions options, Store& store);
+  ~Engine() override;
+
+  // Decides now and returns true, or takes a waiter from `make_waiter` and returns false.
+  bool decide(const Charge& charge, Now now, Decision& decision,
+              absl::FunctionRef<std::unique_ptr<Waiter>()> make_waiter);
+
+  // Answers waiters whose time is up, and forgets idle subjects a few at a time. Returns how long
+  // the caller may wait before the next call when nothing new happens.
+  int64_t tend(Now now);
+
+  void on_grants(const std::vector<Grant>& grants, Now now) override;
+
+  // The subject starts anew: a full minute bucket and nothing used this month.
+  void reset(std::string_view subject, bool anonymous, Now now);
+
+  // At a clean stop, when no more checks come: settles every month and gives every bucket that is
+  // not as new.
+  std::vector<SavedBucket> close(Now now);
+  void restore(const std::vector<SavedBucket>& buckets, Now now);
+
+  EngineStats stats() const;
+  // Called (from any thread, under no lock) when the first waiter arrives, so that the caretaker
+  // can come sooner.
+  void on_first_waiter(std::function<void()> wake);
+
+ private:
+  struct Shard;
+  Shard& shard_of(size_t hash);
+
+  const EngineOptions options_;
+  Store& store_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace quota::engine

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "identity/check.h"
+#include "identity/directory.h"
+#include "identity/subject.h"
+#include "policy/policy.h"
+
+namespace quota::identity {
+
+struct ResolverLimits {
+  size_t cached_credentials = 65'536;  // API keys, tokens and consumers, known or not
+};
+
+// Says who sends a request. One per thread: it caches what SHA-256, signature checks and look-ups
+// have found, in bounded memory, and forgets all of it when the policy or the directory changes.
+class Resolver {
+ public:
+  explicit Resolver(const Directory& directory, ResolverLimits limits = {});
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+  // To be called before a batch. The policy must stay alive until the next call.
+  void begin(const policy::Policy& policy, uint64_t policy_generation, int64_t unix_s);
+
+  // The subject is valid until the next call of begin() or resolve().
+  const Subject& resolve(const Check& check);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quota::identity

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "policy/policy.h"
+
+namespace quota::policy {
+
+// The policy in force, and how the last attempt to replace it went. A wrong policy never replaces a
+// good one. Readers keep their own shared_ptr and ask generation() once per batch whether it is
+// still the newest: one relaxed load of a value that changes only on a reload.
+class LivePolicy {
+ public:
+  // `path` empty: the built-in policy.
+  explicit LivePolicy(std::string path);
+
+  // Reads the file again. On an error the policy in force stays and the error is remembered.
+  absl::Status reload();
+
+  uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
+  std::shared_ptr<const Policy> get() const;
+  const std::string& path() const { return path_; }
+
+  struct Stats {
+    uint64_t loaded = 0;
+    uint64_t rejected = 0;
+    std::string last_error;  // empty when the newest attempt succeeded
+  };
+  Stats stats() const;
+
+ private:
+  const std::string path_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Policy> policy_;
+  Stats stats_;
+  std::atomic<uint64_t> generation_{0};
+};
+
+}  // namespace quota::policy
