@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -52,14 +51,7 @@ struct SavedBucket {
   bool anonymous = false;
   int64_t limit = 0;
   int64_t level = 0;
-  int64_t unix_us = 0;
-};
-
-struct SubjectView {  // for the admin API
-  bool known = false;
-  Decision limits;  // what a check of cost 0 would see
-  int64_t month_used = 0;
-  bool month_loaded = false;
+  int64_t unix_us = 0;  // when the level was that
 };
 
 struct EngineStats {
@@ -75,19 +67,22 @@ class Engine final : public GrantSink {
  public:
   Engine(EngineOptions options, Store& store);
   ~Engine() override;
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  using MakeWaiter = absl::FunctionRef<std::unique_ptr<Waiter>()>;
 
   // Decides now and returns true, or takes a waiter from `make_waiter` and returns false.
-  bool decide(const Charge& charge, Now now, Decision& decision,
-              absl::FunctionRef<std::unique_ptr<Waiter>()> make_waiter);
+  bool decide(const Charge& charge, Now now, Decision& decision, MakeWaiter make_waiter);
 
   // Answers waiters whose time is up, and forgets idle subjects a few at a time. Returns how long
-  // the caller may wait before the next call when nothing new happens.
+  // the caller may stay away when nothing new happens.
   int64_t tend(Now now);
 
   void on_grants(const std::vector<Grant>& grants, Now now) override;
 
   // The subject starts anew: a full minute bucket and nothing used this month.
-  void reset(std::string_view subject, bool anonymous, Now now);
+  void reset(std::string_view subject, bool anonymous, int billing_day, Now now);
 
   // At a clean stop, when no more checks come: settles every month and gives every bucket that is
   // not as new.
@@ -95,17 +90,22 @@ class Engine final : public GrantSink {
   void restore(const std::vector<SavedBucket>& buckets, Now now);
 
   EngineStats stats() const;
-  // Called (from any thread, under no lock) when the first waiter arrives, so that the caretaker
-  // can come sooner.
-  void on_first_waiter(std::function<void()> wake);
+  // Called, under no lock, when the first waiter arrives, so that the caretaker comes sooner. Set
+  // before the first decision.
+  void on_first_waiter(std::function<void()> wake) { wake_ = std::move(wake); }
 
  private:
   struct Shard;
-  Shard& shard_of(size_t hash);
+  struct Settled;
+  Shard& shard_of(size_t hash) const;
+  void tell(std::vector<Settled>& settled);
 
   const EngineOptions options_;
   Store& store_;
+  std::function<void()> wake_ = [] {};
   std::vector<std::unique_ptr<Shard>> shards_;
+  std::atomic<int64_t> waiting_{0};
+  int64_t tended_us_ = INT64_MIN / 2;  // the caretaker's alone
 };
 
 }  // namespace quota::engine

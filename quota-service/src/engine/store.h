@@ -25,6 +25,7 @@ struct Reserve {
   int64_t demand = 0;  // what would last for a while
   // What the engine knows to be spent; -1 when it knows nothing and the store must say.
   int64_t used = -1;
+  uint64_t seq = 0;  // comes back in the grant
 };
 
 // Tokens up to `mark` may be spent; `used` of them are.
@@ -33,6 +34,7 @@ struct Grant {
   int64_t used = 0;
   int64_t mark = 0;
   bool ok = false;  // false: the store could not be asked; used and mark say nothing
+  uint64_t seq = 0;  // of the request that this answers
 };
 
 // Called on the store's own thread.

@@ -1,0 +1,331 @@
+#include "engine/shard.h"
+
+#include <algorithm>
+
+namespace quota::engine {
+namespace {
+
+using policy::Limits;
+using policy::Mode;
+using policy::StoreLost;
+
+constexpr int64_t kSecondUs = 1'000'000;
+
+uint32_t seconds(int64_t us) { return static_cast<uint32_t>(us / kSecondUs); }
+
+// `a + b` that stops at the largest time instead of overflowing.
+int64_t later(int64_t a, int64_t b) { return b > INT64_MAX - a ? INT64_MAX : a + b; }
+
+}  // namespace
+
+Engine::Shard::Shard(const EngineOptions& options, size_t consumers, size_t anonymous, Store& store)
+    : options_(options), store_(store), consumers_(consumers), anonymous_(anonymous) {}
+
+bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision& decision,
+                           MakeWaiter make_waiter) {
+  Record* record = table(charge.anonymous).find(charge.subject, hash);
+  if (record == nullptr) record = admit(charge, hash, now);
+  if (record == nullptr) {
+    ++refused_;
+    decision.outcome = Outcome::kDenied;
+    decision.reason = Reason::kCapacity;
+    decision.degraded = true;
+    decision.retry_after_us = kSecondUs;
+    return true;
+  }
+  const bool without_store = record->month.overdue || !store_.healthy();
+  if (attempt(*record, charge, now, without_store, decision) == Attempt::kDecided) return true;
+  if (record->month.awaited == 0) request(*record, charge, charge.peek ? 0 : charge.cost, now);
+  record->waited_for = true;
+  waiting_[record].push_back({make_waiter(), now.mono_us});
+  return false;
+}
+
+Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& charge, Now now,
+                                              bool without_store, Decision& decision) {
+  record.seen_s = seconds(now.mono_us);
+  if (charge.limits.minute >= 0) {
+    record.bucket.advance(now.mono_us, charge.limits.minute, charge.burst_milli);
+  }
+  const Period* period = nullptr;
+  bool beyond_mark = false;
+  if (charge.limits.month >= 0) {
+    period = &periods_.at(now.unix_us, charge.billing_day);
+    if (record.month.period != period->start_day) enter_period(record, period->start_day);
+    const int64_t spend = charge.peek ? 0 : charge.cost;
+    beyond_mark = !record.month.loaded || record.month.used + spend > record.month.mark;
+    if (!record.month.loaded && !without_store) return Attempt::kNeedsStore;
+    if (record.month.loaded && spend == 0) beyond_mark = false;
+  }
+  decision = Decision{};
+  if (!refuse(record, charge, period, now, decision)) {
+    if (beyond_mark) {
+      if (!without_store) return Attempt::kNeedsStore;
+      decision.degraded = true;
+      if (charge.store_lost == StoreLost::kDeny) {
+        decision.outcome = Outcome::kDenied;
+        decision.reason = Reason::kStoreUnavailable;
+        decision.retry_after_us = kSecondUs;
+      }
+    }
+    if (decision.outcome == Outcome::kAllowed && !charge.peek) {
+      if (charge.limits.minute >= 0) record.bucket.take(charge.cost);
+      if (period != nullptr) {
+        record.month.used += charge.cost;
+        if (!without_store) prefetch(record, charge, now);
+      }
+    }
+  }
+  if (decision.outcome == Outcome::kDenied && charge.mode == Mode::kShadow) {
+    decision.outcome = Outcome::kAllowed;
+    decision.shadow = true;
+    decision.retry_after_us = 0;
+  }
+  describe(record, charge, period, now, decision);
+  return Attempt::kDecided;
+}
+
+bool Engine::Shard::refuse(const Record& record, const Charge& charge, const Period* period,
+                           Now now, Decision& decision) const {
+  const auto deny = [&](Reason reason, int64_t retry_after_us) {
+    decision.outcome = Outcome::kDenied;
+    decision.reason = reason;
+    decision.retry_after_us = retry_after_us;
+    return true;
+  };
+  const bool minute = charge.limits.minute >= 0;
+  if ((minute && charge.cost > charge.limits.minute * charge.burst_milli / 1000) ||
+      (period != nullptr && charge.cost > charge.limits.month)) {
+    return deny(Reason::kCostExceedsLimit, Bucket::kMinuteUs);
+  }
+  // The month is named first: its wait is the longer one.
+  if (period != nullptr && charge.cost > charge.limits.month - record.month.used) {
+    return deny(Reason::kMonth, period->end_us - now.unix_us);
+  }
+  if (minute && charge.cost > record.bucket.level()) {
+    return deny(Reason::kMinute, record.bucket.wait_us(charge.cost));
+  }
+  return false;
+}
+
+void Engine::Shard::describe(const Record& record, const Charge& charge, const Period* period,
+                             Now now, Decision& decision) const {
+  if (const int64_t limit = charge.limits.minute; limit >= 0) {
+    decision.minute.limit = limit;
+    decision.minute.remaining = std::clamp<int64_t>(record.bucket.level(), 0, limit);
+    decision.minute.reset_unix_us = later(now.unix_us, record.bucket.wait_us(limit));
+    decision.minute.window_s = 60;
+  }
+  if (period != nullptr) {
+    const int64_t limit = charge.limits.month;
+    decision.month.limit = limit;
+    decision.month.remaining = std::clamp<int64_t>(limit - record.month.used, 0, limit);
+    decision.month.reset_unix_us = period->end_us;
+    decision.month.window_s = period->length_s();
+  }
+}
+
+void Engine::Shard::enter_period(Record& record, int32_t period) {
+  give_back(record);
+  record.month = Month{};
+  record.month.period = period;
+}
+
+// Asks for more before it is needed, so that a busy subject never waits.
+void Engine::Shard::prefetch(Record& record, const Charge& charge, Now now) {
+  const Month& month = record.month;
+  if (month.awaited != 0 || !month.loaded) return;
+  const int64_t worth = std::min(month.chunk, (charge.limits.month - month.used) / 16);
+  if (worth < 2 * charge.cost || month.mark - month.used >= worth / 2) return;
+  request(record, charge, 0, now);
+}
+
+void Engine::Shard::request(Record& record, const Charge& charge, int64_t cost, Now now) {
+  Month& month = record.month;
+  const uint32_t at = seconds(now.mono_us);
+  const int64_t least = 4 * charge.cost;
+  // What lasted less than two seconds was too little, what lasted more than ten too much.
+  if (month.chunk == 0) {
+    month.chunk = least;
+  } else if (at - month.chunk_at_s < 2) {
+    month.chunk = std::min(month.chunk * 2, charge.limits.month);
+  } else if (at - month.chunk_at_s > 10) {
+    month.chunk = std::max(month.chunk / 2, least);
+  }
+  month.chunk_at_s = at;
+  month.awaited = next_seq_++;
+  store_.reserve({.month = {record.key, month.period},
+                  .limit = charge.limits.month,
+                  .cost = cost,
+                  .demand = month.chunk,
+                  .used = month.loaded ? month.used : -1,
+                  .seq = month.awaited});
+}
+
+void Engine::Shard::on_grant(const Grant& grant, size_t hash, Now now,
+                             std::vector<Settled>& settled) {
+  Record* record = consumers_.find(grant.month.subject, hash);
+  if (record == nullptr) record = anonymous_.find(grant.month.subject, hash);
+  // Answers to what is no longer asked: the subject was reset, or its month has ended.
+  if (record == nullptr || record->month.awaited != grant.seq) return;
+  Month& month = record->month;
+  month.awaited = 0;
+  month.overdue = false;
+  if (grant.ok) {
+    if (!month.loaded) month.used += grant.used;
+    month.loaded = true;
+    month.mark = grant.mark;
+  }
+  retry_waiters(*record, now, !grant.ok, settled);
+}
+
+// Decides for those who wait, first come first served, up to the first who needs more than there is.
+void Engine::Shard::retry_waiters(Record& record, Now now, bool without_store,
+                                  std::vector<Settled>& settled) {
+  const auto it = waiting_.find(&record);
+  if (it == waiting_.end()) return;
+  std::vector<Waiting>& queue = it->second;
+  size_t done = 0;
+  for (; done < queue.size(); ++done) {
+    Decision decision;
+    const Charge& charge = queue[done].waiter->charge();
+    if (attempt(record, charge, now, without_store, decision) == Attempt::kNeedsStore) break;
+    settled.push_back({std::move(queue[done].waiter), decision});
+  }
+  queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(done));
+  if (queue.empty()) {
+    record.waited_for = false;
+    waiting_.erase(it);
+  } else if (record.month.awaited == 0) {
+    // All of it will be spent at once, so it may be more than a sixteenth of what remains.
+    const Charge& first = queue.front().waiter->charge();
+    int64_t cost = 0;
+    for (const Waiting& waiting : queue) {
+      const Charge& charge = waiting.waiter->charge();
+      if (!charge.peek) cost += charge.cost;
+    }
+    const int64_t remaining = first.limits.month - record.month.used;
+    request(record, first, record.month.loaded ? std::min(cost, remaining) : first.cost, now);
+  }
+}
+
+void Engine::Shard::expire_waiters(Now now, std::vector<Settled>& settled) {
+  const int64_t oldest = now.mono_us - options_.store_timeout_us;
+  std::vector<Record*> late;
+  for (const auto& [record, queue] : waiting_) {
+    if (queue.front().since_us <= oldest) late.push_back(record);
+  }
+  for (Record* record : late) {
+    record->month.overdue = record->month.awaited != 0;
+    retry_waiters(*record, now, true, settled);
+  }
+}
+
+Record* Engine::Shard::admit(const Charge& charge, size_t hash, Now now) {
+  SubjectTable& subjects = table(charge.anonymous);
+  if (subjects.full() && !make_room(subjects, now)) return nullptr;
+  return &subjects.insert(charge.subject, hash);
+}
+
+// Forgets the longest unseen of a handful of subjects that lose nothing by it.
+bool Engine::Shard::make_room(SubjectTable& subjects, Now now) {
+  constexpr size_t kLook = 16;
+  constexpr size_t kLookHard = 256;
+  Record* oldest = nullptr;
+  const auto look = [&](Record& record) {
+    if ((oldest == nullptr || record.seen_s < oldest->seen_s) && may_leave(record, now)) {
+      oldest = &record;
+    }
+    return true;
+  };
+  subjects.walk(kLook, look);
+  if (oldest == nullptr) {
+    subjects.walk(kLookHard, [&](Record& record) {
+      look(record);
+      return oldest == nullptr;
+    });
+  }
+  if (oldest == nullptr) return false;
+  give_back(*oldest);
+  subjects.erase(*oldest);
+  ++evicted_;
+  return true;
+}
+
+// Whoever may be forgotten would have no more as a newcomer than now.
+bool Engine::Shard::may_leave(const Record& record, Now now) const {
+  return !record.waited_for && record.month.awaited == 0 && record.bucket.is_as_new(now.mono_us);
+}
+
+// Leaves the month in the store as it really is.
+void Engine::Shard::give_back(const Record& record) {
+  const Month& month = record.month;
+  if (month.loaded) {
+    if (month.mark != month.used) store_.settle({record.key, month.period}, month.used);
+  } else if (month.used > 0) {
+    // Spent on credit, on top of a count that was never seen: a reserve of just that much.
+    store_.reserve({.month = {record.key, month.period},
+                    .limit = INT64_MAX,
+                    .cost = month.used,
+                    .demand = 0,
+                    .used = -1,
+                    .seq = 0});
+  }
+}
+
+void Engine::Shard::forget_idle(Now now) {
+  constexpr size_t kStep = 512;
+  const uint32_t keep_s = seconds(options_.idle_retention_us);
+  const uint32_t now_s = seconds(now.mono_us);
+  for (SubjectTable* subjects : {&consumers_, &anonymous_}) {
+    subjects->walk(kStep, [&](Record& record) {
+      if (now_s - record.seen_s >= keep_s && may_leave(record, now)) {
+        give_back(record);
+        subjects->erase(record);
+        ++evicted_;
+      }
+      return true;
+    });
+  }
+}
+
+void Engine::Shard::reset(std::string_view subject, size_t hash, bool anonymous, int billing_day,
+                          Now now, std::vector<Settled>& settled) {
+  const int32_t period = periods_.at(now.unix_us, billing_day).start_day;
+  store_.settle({std::string(subject), period}, 0);
+  Record* record = table(anonymous).find(subject, hash);
+  if (record == nullptr) return;
+  record->bucket.refill_fully(now.mono_us);
+  if (record->month.period != period) enter_period(*record, period);
+  record->month = Month{.period = period, .loaded = true};
+  retry_waiters(*record, now, false, settled);
+}
+
+void Engine::Shard::close(Now now, std::vector<SavedBucket>& saved) {
+  for (SubjectTable* subjects : {&consumers_, &anonymous_}) {
+    subjects->for_each([&](Record& record) {
+      give_back(record);
+      const Bucket& bucket = record.bucket;
+      if (bucket.limit() < 0) return;
+      saved.push_back({record.key, subjects == &anonymous_, bucket.limit(), bucket.level(),
+                       now.unix_us - (now.mono_us - bucket.at_us())});
+    });
+  }
+}
+
+void Engine::Shard::restore(const SavedBucket& bucket, size_t hash, Now now) {
+  SubjectTable& subjects = table(bucket.anonymous);
+  if (subjects.find(bucket.subject, hash) != nullptr) return;
+  Record& record = subjects.insert(bucket.subject, hash);
+  record.bucket.restore(bucket.limit, bucket.level, now.mono_us, now.unix_us - bucket.unix_us);
+  record.seen_s = seconds(now.mono_us);
+}
+
+void Engine::Shard::add_to(EngineStats& stats) const {
+  stats.consumers += static_cast<int64_t>(consumers_.size());
+  stats.anonymous += static_cast<int64_t>(anonymous_.size());
+  stats.evicted += evicted_;
+  stats.refused_for_capacity += refused_;
+}
+
+}  // namespace quota::engine

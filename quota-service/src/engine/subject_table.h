@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
+#include "engine/bucket.h"
+
+namespace quota::engine {
+
+// The month of one subject, as far as this process knows it.
+struct Month {
+  int64_t used = 0;  // while !loaded: what was spent on credit
+  int64_t mark = 0;  // the store has recorded that up to here may be spent
+  int64_t chunk = 0;  // how much was asked for last time
+  uint32_t chunk_at_s = 0;
+  int32_t period = INT32_MIN;
+  uint64_t awaited = 0;  // seq of the reserve in flight; 0: none
+  uint8_t billing_day = 1;
+  bool loaded = false;
+  bool overdue = false;  // the reserve in flight has outlasted a waiter's patience
+};
+
+// All that is kept of one subject.
+struct Record {
+  std::string key;
+  size_t hash = 0;
+  Bucket bucket;
+  Month month;
+  uint32_t seen_s = 0;  // monotonic
+  bool live = false;
+  bool waited_for = false;  // a check waits for the store
+};
+
+// Subjects by key: records lie in chunks that never move, and a set of 4-byte slots finds them.
+class SubjectTable {
+ public:
+  explicit SubjectTable(size_t capacity) : capacity_(capacity), slots_(0, Hash{this}, Equal{this}) {}
+  SubjectTable(const SubjectTable&) = delete;
+  SubjectTable& operator=(const SubjectTable&) = delete;
+
+  static size_t hash_of(std::string_view key) { return absl::HashOf(key); }
+
+  Record* find(std::string_view key, size_t hash);
+  // The key must not be in the table, which must not be full.
+  Record& insert(std::string_view key, size_t hash);
+  void erase(Record& record);
+
+  size_t size() const { return slots_.size(); }
+  bool full() const { return slots_.size() >= capacity_; }
+
+  // Calls visit(record) for up to `count` places from where the last walk ended, round and round,
+  // until it returns false. Erasing the visited record is allowed.
+  template <typename Visit>
+  void walk(size_t count, Visit visit) {
+    for (size_t i = 0; i < count && used_places_ > 0; ++i) {
+      hand_ = hand_ + 1 < used_places_ ? hand_ + 1 : 0;
+      Record& record = at(static_cast<uint32_t>(hand_));
+      if (record.live && !visit(record)) return;
+    }
+  }
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (size_t i = 0; i < used_places_; ++i) {
+      if (Record& record = at(static_cast<uint32_t>(i)); record.live) visit(record);
+    }
+  }
+
+ private:
+  static constexpr size_t kChunk = 256;
+
+  struct Probe {
+    std::string_view key;
+    size_t hash;
+  };
+  struct Hash {
+    using is_transparent = void;
+    const SubjectTable* table;
+    size_t operator()(uint32_t slot) const { return table->at(slot).hash; }
+    size_t operator()(const Probe& probe) const { return probe.hash; }
+  };
+  struct Equal {
+    using is_transparent = void;
+    const SubjectTable* table;
+    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
+    bool operator()(uint32_t slot, const Probe& probe) const {
+      const Record& record = table->at(slot);
+      return record.hash == probe.hash && record.key == probe.key;
+    }
+    bool operator()(const Probe& probe, uint32_t slot) const { return (*this)(slot, probe); }
+  };
+
+  Record& at(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
+  const Record& at(uint32_t slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
+
+  const size_t capacity_;
+  std::vector<std::unique_ptr<Record[]>> chunks_;
+  size_t used_places_ = 0;        // places that have ever held a record
+  std::vector<uint32_t> free_;    // of those, the ones that hold none now
+  size_t hand_ = 0;
+  absl::flat_hash_set<uint32_t, Hash, Equal> slots_;
+};
+
+}  // namespace quota::engine
