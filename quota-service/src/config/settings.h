@@ -3,7 +3,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace quota::config {
@@ -39,6 +41,7 @@ struct ParsedArguments {
   Settings settings;
   std::optional<int> exit_code;
   std::string output;
+  std::vector<std::string> warnings;  // worth a log line each; nothing is wrong enough to stop
 };
 
 absl::StatusOr<ParsedArguments> parse_arguments(int argc, const char* const* argv);
@@ -52,6 +55,15 @@ struct ListenAddress {
   bool loopback = false;
 };
 absl::StatusOr<ListenAddress> parse_listen(const std::string& text);
+
+// local:///abs/path: the file of the embedded store.
+struct StoreAddress {
+  std::string path;
+};
+absl::StatusOr<StoreAddress> parse_store(const std::string& text);
+
+// "0660" as the bits that chmod takes.
+absl::StatusOr<unsigned> parse_socket_mode(const std::string& text);
 
 // Rules that concern several settings at once: TCP beyond loopback needs TLS, an admin address
 // beyond loopback needs a token, and the like.

@@ -1,0 +1,134 @@
+#include "config/fields.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "config/invalid.h"
+
+namespace quota::config {
+namespace {
+
+absl::Status check_listen(const std::string& text) { return parse_listen(text).status(); }
+
+absl::Status check_admin_listen(const std::string& text) {
+  if (text == "off") return absl::OkStatus();
+  const auto address = parse_listen(text);
+  if (!address.ok()) return address.status();
+  if (address->is_unix) {
+    return invalid("the admin API listens on host:port, or \"off\" for none");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status check_store(const std::string& text) { return parse_store(text).status(); }
+
+absl::Status check_socket_mode(const std::string& text) { return parse_socket_mode(text).status(); }
+
+absl::Status check_log_level(const std::string& text) {
+  for (const char* level : {"trace", "debug", "info", "warn", "error", "off"}) {
+    if (text == level) return absl::OkStatus();
+  }
+  return invalid("\"{}\" is not one of trace, debug, info, warn, error, off", text);
+}
+
+absl::Status check_log_format(const std::string& text) {
+  if (text == "text" || text == "json") return absl::OkStatus();
+  return invalid("\"{}\" is neither text nor json", text);
+}
+
+constexpr int64_t kBillion = 1'000'000'000;
+constexpr int64_t kHourMs = 3'600'000;
+
+// The one list of settings; `config` and `check_only` say where to read and what to do instead.
+constexpr std::array kFields = {
+    Field{"listen", "Decisions", "ADDRESS", "where gateways ask: unix:/path or host:port",
+          &Settings::listen, 0, 0, check_listen},
+    Field{"socket_mode", "Decisions", "OCTAL", "permissions of the unix socket",
+          &Settings::socket_mode, 0, 0, check_socket_mode},
+    Field{"socket_group", "Decisions", "GROUP", "group that owns the unix socket",
+          &Settings::socket_group},
+    Field{"tls_cert", "Decisions", "FILE", "certificate chain in PEM, for host:port",
+          &Settings::tls_cert},
+    Field{"tls_key", "Decisions", "FILE", "its private key in PEM", &Settings::tls_key},
+    Field{"tls_client_ca", "Decisions", "FILE", "gateways must show a certificate of this CA",
+          &Settings::tls_client_ca},
+    Field{"threads", "Decisions", "N", "threads that decide, 1 to 64", &Settings::threads, 1, 64},
+    Field{"drain_timeout_ms", "Decisions", "MS", "how long a stop waits for open streams",
+          &Settings::drain_timeout_ms, 0, kHourMs},
+    Field{"policy", "Policy", "FILE", "policy.yaml; without one the built-in policy is in force",
+          &Settings::policy},
+    Field{"policy_poll_ms", "Policy", "MS", "how often its content is compared, besides notices",
+          &Settings::policy_poll_ms, 100, kHourMs},
+    Field{"store", "State", "URL", "what outlives a restart: local:///path", &Settings::store, 0, 0,
+          check_store},
+    Field{"store_timeout_ms", "State", "MS", "how long a decision waits for the store",
+          &Settings::store_timeout_ms, 1, 60'000},
+    Field{"max_subjects", "State", "N", "consumers kept in memory", &Settings::max_subjects, 1,
+          kBillion},
+    Field{"max_anonymous", "State", "N", "anonymous addresses kept in memory",
+          &Settings::max_anonymous, 1, kBillion},
+    Field{"idle_retention_s", "State", "SECONDS", "how long an idle subject is remembered",
+          &Settings::idle_retention_s, 1, kBillion},
+    Field{"admin_listen", "Admin API", "ADDRESS", "host:port of metrics and admin API, or off",
+          &Settings::admin_listen, 0, 0, check_admin_listen},
+    Field{"admin_token_file", "Admin API", "FILE",
+          "token that writes must carry; or QUOTAD_ADMIN_TOKEN holds it",
+          &Settings::admin_token_file},
+    Field{"log_level", "Log", "LEVEL", "trace, debug, info, warn, error or off",
+          &Settings::log_level, 0, 0, check_log_level},
+    Field{"log_format", "Log", "FORMAT", "text or json", &Settings::log_format, 0, 0,
+          check_log_format},
+};
+
+template <typename Integer>
+absl::Status assign_number(const Field& field, const std::string& text, Integer& target) {
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(text, &number) || number < field.least || number > field.most) {
+    return invalid("\"{}\" is not a whole number from {} to {}", text, field.least, field.most);
+  }
+  target = static_cast<Integer>(number);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::span<const Field> fields() { return kFields; }
+
+const Field* find_field(std::string_view name) {
+  const auto found = std::ranges::find(kFields, name, &Field::name);
+  return found == kFields.end() ? nullptr : &*found;
+}
+
+std::string flag_of(const Field& field) {
+  std::string flag = fmt::format("--{}", field.name);
+  std::ranges::replace(flag, '_', '-');
+  return flag;
+}
+
+std::string variable_of(const Field& field) {
+  return "QUOTAD_" + absl::AsciiStrToUpper(std::string(field.name));
+}
+
+absl::Status assign(const Field& field, const std::string& text, Settings& settings) {
+  if (const auto* number = std::get_if<int Settings::*>(&field.member)) {
+    return assign_number(field, text, settings.*(*number));
+  }
+  if (const auto* number = std::get_if<int64_t Settings::*>(&field.member)) {
+    return assign_number(field, text, settings.*(*number));
+  }
+  if (field.check != nullptr) {
+    if (const absl::Status status = field.check(text); !status.ok()) return status;
+  }
+  settings.*std::get<std::string Settings::*>(field.member) = text;
+  return absl::OkStatus();
+}
+
+std::string to_text(const Field& field, const Settings& settings) {
+  return std::visit([&](auto member) { return fmt::to_string(settings.*member); }, field.member);
+}
+
+}  // namespace quota::config

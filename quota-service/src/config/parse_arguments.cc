@@ -1,0 +1,135 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "config/admin_token.h"
+#include "config/fields.h"
+#include "config/invalid.h"
+#include "config/settings.h"
+#include "config/settings_file.h"
+#include "config/version.h"
+
+namespace quota::config {
+namespace {
+
+constexpr std::string_view kPrefix = "QUOTAD_";
+
+struct Flags {
+  std::optional<std::string> config;
+  bool check_only = false;
+  std::map<const Field*, std::string> values;
+};
+
+// Kubernetes describes every service of a namespace to every pod in the environment; a service
+// called quotad or quotad-admin must not keep quotad from starting.
+bool is_service_link(std::string_view name) {
+  return name.ends_with("_SERVICE_HOST") || name.find("_SERVICE_PORT") != std::string_view::npos ||
+         name.ends_with("_PORT") || name.find("_PORT_") != std::string_view::npos;
+}
+
+absl::Status refuse_unknown_variables() {
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view name = *entry;
+    name = name.substr(0, name.find('='));
+    if (!name.starts_with(kPrefix) || is_service_link(name)) continue;
+    if (name == "QUOTAD_CONFIG" || name == "QUOTAD_ADMIN_TOKEN") continue;
+    const bool known = std::ranges::any_of(
+        fields(), [&](const Field& field) { return variable_of(field) == name; });
+    if (!known) {
+      return invalid("{}: there is no such setting; unset the variable, or see quotad --help",
+                     name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status read_environment(Settings& settings) {
+  if (const absl::Status status = refuse_unknown_variables(); !status.ok()) return status;
+  for (const Field& field : fields()) {
+    const std::string variable = variable_of(field);
+    const char* text = std::getenv(variable.c_str());
+    if (text == nullptr) continue;
+    if (const absl::Status status = assign(field, text, settings); !status.ok()) {
+      return located(status, variable);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status apply_flags(const Flags& flags, Settings& settings) {
+  for (const auto& [field, text] : flags.values) {
+    if (const absl::Status status = assign(*field, text, settings); !status.ok()) {
+      return located(status, flag_of(*field));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void declare_flags(CLI::App& app, Flags& flags) {
+  app.set_help_flag("-h,--help", "say this and leave");
+  app.set_version_flag("--version", fmt::format("quotad {}", kVersion), "say which one and leave");
+  app.add_flag("--check", flags.check_only, "validate settings and policy, start nothing");
+  app.add_option("--config", flags.config, "quotad.yaml")->type_name("FILE");
+  const Settings defaults;
+  for (const Field& field : fields()) {
+    const std::string standard = to_text(field, defaults);
+    app.add_option_function<std::string>(
+           flag_of(field),
+           [&flags, &field](const std::string& text) { flags.values[&field] = text; },
+           fmt::format("{}{}", field.help, standard.empty() ? "" : " [" + standard + "]"))
+        ->type_name(std::string(field.value))
+        ->group(std::string(field.group));
+  }
+  app.get_formatter()->column_width(34);
+  app.footer(
+      "Each setting is also a key of the file (threads: 2) and a variable (QUOTAD_THREADS=2).\n"
+      "A flag wins over a variable, and a variable over the file.");
+}
+
+absl::Status read_sources(const Flags& flags, ParsedArguments& parsed) {
+  Settings& settings = parsed.settings;
+  const char* config = std::getenv("QUOTAD_CONFIG");
+  settings.config = flags.config.value_or(config == nullptr ? "" : config);
+  if (!settings.config.empty()) {
+    const absl::Status status = read_settings_file(settings.config, settings);
+    if (!status.ok()) return status;
+  }
+  if (const absl::Status status = read_environment(settings); !status.ok()) return status;
+  if (const absl::Status status = apply_flags(flags, settings); !status.ok()) return status;
+  settings.check_only = flags.check_only;
+  auto token = read_admin_token(settings.admin_token_file, std::getenv("QUOTAD_ADMIN_TOKEN"),
+                                parsed.warnings);
+  if (!token.ok()) return token.status();
+  settings.admin_token = *std::move(token);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedArguments> parse_arguments(int argc, const char* const* argv) {
+  CLI::App app{"quotad decides how much of an API each consumer may use.", "quotad"};
+  Flags flags;
+  declare_flags(app, flags);
+  ParsedArguments parsed;
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    parsed.exit_code = 0;
+    parsed.output = app.help();
+    return parsed;
+  } catch (const CLI::CallForVersion& version) {
+    parsed.exit_code = 0;
+    parsed.output = std::string(version.what()) + "\n";
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    return invalid("{}; quotad --help lists what can be set", error.what());
+  }
+  if (const absl::Status status = read_sources(flags, parsed); !status.ok()) return status;
+  return parsed;
+}
+
+}  // namespace quota::config
