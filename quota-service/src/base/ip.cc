@@ -11,6 +11,9 @@ namespace {
 
 constexpr uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
+// A byte whose first `bits` bits (0..8) are set.
+constexpr uint8_t leading_ones(int bits) { return static_cast<uint8_t>(0xff00 >> bits); }
+
 }  // namespace
 
 std::optional<IpAddress> IpAddress::from_bytes(std::string_view bytes) {
@@ -35,11 +38,12 @@ std::optional<IpAddress> IpAddress::parse(std::string_view text) {
 }
 
 IpAddress IpAddress::prefix(int bits) const {
+  if (bits >= 8 * size_) return *this;
+  bits = std::max(bits, 0);
   IpAddress cut = *this;
-  for (int i = 0; i < size_; ++i) {
-    const int keep = std::clamp(bits - 8 * i, 0, 8);
-    cut.bytes_[i] &= static_cast<uint8_t>(0xff00 >> keep);
-  }
+  const auto edge = cut.bytes_.begin() + bits / 8;
+  *edge &= leading_ones(bits % 8);
+  std::fill(edge + 1, cut.bytes_.end(), uint8_t{0});
   return cut;
 }
 
@@ -67,7 +71,13 @@ std::optional<Cidr> Cidr::parse(std::string_view text) {
 }
 
 bool Cidr::contains(const IpAddress& address) const {
-  return address.is_v4() == network.is_v4() && address.prefix(bits) == network;
+  const std::string_view theirs = address.bytes();
+  const std::string_view ours = network.bytes();
+  const auto whole = static_cast<size_t>(bits / 8);
+  if (theirs.size() != ours.size() || std::memcmp(theirs.data(), ours.data(), whole) != 0) {
+    return false;
+  }
+  return whole == ours.size() || ((theirs[whole] ^ ours[whole]) & leading_ones(bits % 8)) == 0;
 }
 
 }  // namespace quota
