@@ -10,13 +10,14 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/sha256.h"
+#include "base/string_map.h"
 #include "policy/policy.h"
 
 namespace quota::identity {
 
-// The consumers that are managed while quotad runs, by id and by key. It is only the memory of them;
-// whoever changes it writes to the store first. Resolvers cache what they find here and drop their
-// caches when generation() changes.
+// The consumers that are managed while quotad runs, by id and by key. It is only the memory of
+// them; whoever changes it writes to the store first. Resolvers cache what they find here and drop
+// their caches when generation() changes.
 class Directory {
  public:
   using ConsumerPtr = std::shared_ptr<const policy::Consumer>;
@@ -32,8 +33,10 @@ class Directory {
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
+  void forget_keys(const ConsumerPtr& consumer);  // under mutex_
+
   mutable std::mutex mutex_;
-  absl::flat_hash_map<std::string, ConsumerPtr> by_id_;
+  StringMap<ConsumerPtr> by_id_;
   absl::flat_hash_map<Sha256, ConsumerPtr> by_key_;
   std::atomic<uint64_t> generation_{0};
 };

@@ -14,6 +14,9 @@ struct ResolverLimits {
   size_t cached_credentials = 65'536;  // API keys, tokens and consumers, known or not
 };
 
+// A longer API key is unknown without being looked for.
+inline constexpr size_t kMaxApiKeyBytes = 4096;
+
 // Says who sends a request. One per thread: it caches what SHA-256, signature checks and look-ups
 // have found, in bounded memory, and forgets all of it when the policy or the directory changes.
 class Resolver {
@@ -28,6 +31,8 @@ class Resolver {
 
   // The subject is valid until the next call of begin() or resolve().
   const Subject& resolve(const Check& check);
+
+  size_t cached() const;  // credentials, never more than the limit
 
  private:
   class Impl;

@@ -12,14 +12,19 @@ enum class Kind { kConsumer, kAnonymous, kRejected };
 // Who is asking, and what they may have before attributes of the single request are looked at.
 struct Subject {
   Kind kind = Kind::kAnonymous;
-  // Whose bucket: "c:<consumer id>", or "a:" and the bytes of the address or prefix. No credential
+  // Whose bucket: "c:<consumer id>", or "a:" and the bytes of the address or prefix ("a:" alone for
+  // all clients whose address is no address); empty when kRejected, who has none. No credential
   // that is not known ever becomes part of it.
   std::string key;
   std::string consumer;  // empty unless kConsumer
-  std::string tier;      // a tier of the policy, or "anonymous"
+  // A tier of the policy, or "anonymous": of anonymous clients, and of consumers where the policy
+  // has no default_tier. Those get the limits of an anonymous client, in buckets of their own.
+  std::string tier;
   policy::Limits limits;
   int billing_day = 1;
-  std::string_view how;  // "consumer", "bearer", "api_key", "anonymous", "allowlist": for explain
+  // "consumer", "bearer", "api_key", "anonymous" or "allowlist"; for kRejected, which credential
+  // was refused. For explain.
+  std::string_view how;
 };
 
 }  // namespace quota::identity
