@@ -1,0 +1,82 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/time.h"
+#include "engine/store.h"
+#include "store/month_table.h"
+#include "store/state_file.h"
+
+namespace quota::store {
+
+struct Settle {
+  engine::MonthKey month;
+  int64_t used = 0;
+};
+
+using Request = std::variant<engine::Reserve, Settle>;
+
+// Writes months in batches and knows what to do when writing fails: it refuses to grant, keeps what
+// was settled, and tries again no more often than every `retry_us`. It has no thread and reads no
+// clock.
+class Recorder {
+ public:
+  static constexpr int64_t kRetryUs = 250'000;
+
+  explicit Recorder(StateFile& file, int64_t retry_us = kRetryUs);
+
+  // Carries out `requests` in order, in one transaction, and returns a grant for each Reserve. They
+  // are durable, or not ok.
+  std::vector<engine::Grant> carry_out(std::span<const Request> requests, Now now);
+
+  // Chores: tries to write again where that has failed, forgets months that are too old. Returns
+  // after how long it wants to be called again when nothing else happens.
+  int64_t tend(Now now);
+
+  // The last attempt to write what could not be written.
+  absl::Status flush(Now now);
+
+  absl::StatusOr<int64_t> mark(const engine::MonthKey& month) { return months_.mark(month); }
+  bool healthy() const { return healthy_; }
+
+  struct Stats {
+    uint64_t batches = 0;
+    uint64_t reserves = 0;
+    uint64_t settles = 0;
+    uint64_t refused = 0;    // reserves that were answered without the file
+    uint64_t failures = 0;   // transactions that could not be written
+    uint64_t unwritten = 0;  // months whose settling waits until writing works again
+  };
+  const Stats& stats() const { return stats_; }
+
+ private:
+  absl::Status write(std::span<const Request> requests, std::vector<engine::Grant>& grants);
+  void refuse(std::span<const Request> requests, std::vector<engine::Grant>& grants);
+  absl::Status write_unwritten();
+  void try_again(Now now);
+  bool forget_old(Now now);
+  void failed(const absl::Status& status, Now now);
+
+  StateFile& file_;
+  MonthTable months_;
+  Statement fill_room_;
+  Statement empty_room_;
+  const int64_t retry_us_;
+
+  bool healthy_ = true;
+  int64_t failed_at_us_ = 0;
+  int64_t retry_at_us_ = 0;
+  int64_t forget_at_us_ = 0;  // 0: not decided yet
+  // One entry per month, the newest, so its size is bounded by the subjects in memory.
+  std::map<std::pair<std::string, int32_t>, int64_t> unwritten_;
+  Stats stats_;
+};
+
+}  // namespace quota::store
