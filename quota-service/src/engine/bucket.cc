@@ -5,7 +5,7 @@
 namespace quota::engine {
 namespace {
 
-using Wide = unsigned __int128;
+__extension__ typedef unsigned __int128 Wide;
 
 // Fits: a policy's limits stay below 2^40 and its burst below 2^17.
 int64_t capacity_of(int64_t limit, int64_t burst_milli) { return limit * burst_milli / 1000; }
@@ -76,8 +76,9 @@ int64_t Bucket::wait_us(int64_t level) const {
   const Wide rate = static_cast<Wide>(limit_);
   // Nearly always the product fits, and a 128-bit division costs ten times a 64-bit one.
   if (missing <= UINT64_MAX - rate) {
-    return static_cast<int64_t>((static_cast<uint64_t>(missing) + static_cast<uint64_t>(limit_) - 1) /
-                                static_cast<uint64_t>(limit_));
+    return static_cast<int64_t>(
+        (static_cast<uint64_t>(missing) + static_cast<uint64_t>(limit_) - 1) /
+        static_cast<uint64_t>(limit_));
   }
   const Wide wait = (missing + rate - 1) / rate;
   return wait > static_cast<Wide>(kNever) ? kNever : static_cast<int64_t>(wait);

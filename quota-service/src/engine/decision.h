@@ -27,8 +27,8 @@ std::string_view to_string(Reason reason);
 
 // The state of one limit after the decision. limit < 0: the subject has no such limit.
 struct LimitState {
-  int64_t limit = -1;      // milli
-  int64_t remaining = 0;   // milli, 0..limit
+  int64_t limit = -1;         // milli
+  int64_t remaining = 0;      // milli, 0..limit
   int64_t reset_unix_us = 0;  // when `remaining` is `limit` again if nothing more is spent
   int64_t window_s = 0;
 };

@@ -17,10 +17,10 @@
 namespace quota::engine {
 
 struct EngineOptions {
-  int64_t max_subjects = 1'000'000;   // consumers in memory
-  int64_t max_anonymous = 250'000;    // anonymous addresses in memory
+  int64_t max_subjects = 1'000'000;  // consumers in memory
+  int64_t max_anonymous = 250'000;   // anonymous addresses in memory
   int64_t idle_retention_us = 3'600'000'000;
-  int64_t store_timeout_us = 5'000;   // how long a check waits for the store
+  int64_t store_timeout_us = 5'000;  // how long a check waits for the store
 };
 
 // What one check wants of one subject. Views must stay valid during the call only.

@@ -34,7 +34,9 @@ Period period_at(int64_t unix_us, int billing_day) {
   if (today < billing_date(month, billing_day)) month -= months{1};
   const sys_days start = billing_date(month, billing_day);
   const sys_days end = billing_date(month + months{1}, billing_day);
-  const auto day_number = [](sys_days d) { return static_cast<int64_t>(d.time_since_epoch().count()); };
+  const auto day_number = [](sys_days d) {
+    return static_cast<int64_t>(d.time_since_epoch().count());
+  };
   return {static_cast<int32_t>(day_number(start)), day_number(start) * kDayUs,
           day_number(end) * kDayUs};
 }

@@ -179,7 +179,8 @@ void Engine::Shard::on_grant(const Grant& grant, size_t hash, Now now,
   retry_waiters(*record, now, !grant.ok, settled);
 }
 
-// Decides for those who wait, first come first served, up to the first who needs more than there is.
+// Decides for those who wait, first come first served, up to the first who needs more than there
+// is.
 void Engine::Shard::retry_waiters(Record& record, Now now, bool without_store,
                                   std::vector<Settled>& settled) {
   const auto it = waiting_.find(&record);

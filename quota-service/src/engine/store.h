@@ -33,7 +33,7 @@ struct Grant {
   MonthKey month;
   int64_t used = 0;
   int64_t mark = 0;
-  bool ok = false;  // false: the store could not be asked; used and mark say nothing
+  bool ok = false;   // false: the store could not be asked; used and mark say nothing
   uint64_t seq = 0;  // of the request that this answers
 };
 

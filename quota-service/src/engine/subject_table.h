@@ -8,14 +8,15 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
 #include "engine/bucket.h"
 
 namespace quota::engine {
 
 // The month of one subject, as far as this process knows it.
 struct Month {
-  int64_t used = 0;  // while !loaded: what was spent on credit
-  int64_t mark = 0;  // the store has recorded that up to here may be spent
+  int64_t used = 0;   // while !loaded: what was spent on credit
+  int64_t mark = 0;   // the store has recorded that up to here may be spent
   int64_t chunk = 0;  // how much was asked for last time
   uint32_t chunk_at_s = 0;
   int32_t period = INT32_MIN;
@@ -39,11 +40,14 @@ struct Record {
 // Subjects by key: records lie in chunks that never move, and a set of 4-byte slots finds them.
 class SubjectTable {
  public:
-  explicit SubjectTable(size_t capacity) : capacity_(capacity), slots_(0, Hash{this}, Equal{this}) {}
+  explicit SubjectTable(size_t capacity)
+      : capacity_(capacity), slots_(0, Hash{this}, Equal{this}) {}
   SubjectTable(const SubjectTable&) = delete;
   SubjectTable& operator=(const SubjectTable&) = delete;
 
-  static size_t hash_of(std::string_view key) { return absl::HashOf(key); }
+  static size_t hash_of(std::string_view key) {
+    return absl::HashOf(absl::string_view(key.data(), key.size()));
+  }
 
   Record* find(std::string_view key, size_t hash);
   // The key must not be in the table, which must not be full.
@@ -99,8 +103,8 @@ class SubjectTable {
 
   const size_t capacity_;
   std::vector<std::unique_ptr<Record[]>> chunks_;
-  size_t used_places_ = 0;        // places that have ever held a record
-  std::vector<uint32_t> free_;    // of those, the ones that hold none now
+  size_t used_places_ = 0;      // places that have ever held a record
+  std::vector<uint32_t> free_;  // of those, the ones that hold none now
   size_t hand_ = 0;
   absl::flat_hash_set<uint32_t, Hash, Equal> slots_;
 };

@@ -1,0 +1,64 @@
+#include "gate/gatekeeper.h"
+
+#include "identity/limits.h"
+
+namespace quota::gate {
+
+using engine::Outcome;
+using engine::Reason;
+
+Gatekeeper::Gatekeeper(engine::Engine& engine, const policy::LivePolicy& live,
+                       const identity::Directory& directory)
+    : engine_(engine), live_(live), resolver_(directory) {}
+
+void Gatekeeper::begin(Now now) {
+  now_ = now;
+  // The old policy stays alive until the resolver has let go of it.
+  std::shared_ptr<const policy::Policy> old;
+  if (const uint64_t newest = live_.generation(); newest != generation_ || policy_ == nullptr) {
+    old = std::move(policy_);
+    policy_ = live_.get();
+    generation_ = newest;
+  }
+  resolver_.begin(*policy_, generation_, now.unix_us / 1'000'000);
+}
+
+Case Gatekeeper::assess(const identity::Check& check) {
+  Case assessed;
+  assessed.subject = &resolver_.resolve(check);
+  assessed.endpoint = &policy_->endpoints.match(check.method, check.path);
+  const identity::Subject& subject = *assessed.subject;
+  assessed.charge = {.subject = subject.key,
+                     .anonymous = subject.kind != identity::Kind::kConsumer,
+                     .limits = policy_->attribute_overrides.empty()
+                                   ? subject.limits
+                                   : identity::limits_for(check, subject, *policy_),
+                     .burst_milli = policy_->burst_milli,
+                     .billing_day = subject.billing_day,
+                     .cost = assessed.endpoint->cost * int64_t{check.hits},
+                     .peek = check.peek,
+                     .mode = policy_->mode,
+                     .store_lost = policy_->store_lost};
+  return assessed;
+}
+
+bool Gatekeeper::decide(const Case& assessed, engine::Decision& decision,
+                        engine::Engine::MakeWaiter make_waiter) {
+  if (assessed.subject->kind == identity::Kind::kRejected) {
+    decision = engine::Decision{};
+    decision.reason = Reason::kUnknownCredentials;
+    const bool enforced = policy_->mode == policy::Mode::kEnforce;
+    decision.outcome = enforced ? Outcome::kUnauthenticated : Outcome::kAllowed;
+    decision.shadow = policy_->mode == policy::Mode::kShadow;
+    return true;
+  }
+  if (assessed.endpoint->cost == 0) {
+    decision = engine::Decision{};
+    decision.outcome = Outcome::kExempt;
+    decision.reason = Reason::kExempt;
+    return true;
+  }
+  return engine_.decide(assessed.charge, now_, decision, make_waiter);
+}
+
+}  // namespace quota::gate

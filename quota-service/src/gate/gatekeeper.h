@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/time.h"
+#include "engine/engine.h"
+#include "identity/check.h"
+#include "identity/directory.h"
+#include "identity/resolver.h"
+#include "policy/live_policy.h"
+
+namespace quota::gate {
+
+// A check with all its names resolved, before any limit is looked at.
+struct Case {
+  const identity::Subject* subject = nullptr;
+  const policy::EndpointRule* endpoint = nullptr;
+  engine::Charge charge;
+};
+
+// From the facts of a request to a decision: who asks, what it costs, what they may have, what they
+// have left. One per thread; everything a Case points to is valid until the next assess().
+class Gatekeeper {
+ public:
+  Gatekeeper(engine::Engine& engine, const policy::LivePolicy& live,
+             const identity::Directory& directory);
+
+  // Before each batch: takes up a new policy, if there is one, and the time.
+  void begin(Now now);
+
+  Case assess(const identity::Check& check);
+  // As Engine::decide: false when a waiter was taken and will be told.
+  bool decide(const Case& assessed, engine::Decision& decision,
+              engine::Engine::MakeWaiter make_waiter);
+
+  // The policy of this batch.
+  const std::shared_ptr<const policy::Policy>& policy() const { return policy_; }
+  Now now() const { return now_; }
+
+ private:
+  engine::Engine& engine_;
+  const policy::LivePolicy& live_;
+  identity::Resolver resolver_;
+  std::shared_ptr<const policy::Policy> policy_;
+  uint64_t generation_ = 0;
+  Now now_;
+};
+
+}  // namespace quota::gate
