@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "base/string_map.h"
 
 namespace quota::policy {
 
@@ -32,7 +32,7 @@ class Endpoints {
   std::vector<EndpointRule> rules_;
   EndpointRule fallback_{.name = "default", .method = {}, .path = {}, .prefix = true, .cost = 1000};
   // Rules that match one exact path, in order, and the rest: few are looked at per request.
-  absl::flat_hash_map<std::string, std::vector<uint32_t>> exact_;
+  StringMap<std::vector<uint32_t>> exact_;
   std::vector<uint32_t> prefixes_;
 };
 

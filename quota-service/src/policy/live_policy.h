@@ -16,14 +16,16 @@ namespace quota::policy {
 // still the newest: one relaxed load of a value that changes only on a reload.
 class LivePolicy {
  public:
-  // `path` empty: the built-in policy.
+  // `path` empty: the built-in policy. Nothing is in force until the first reload() that succeeds.
   explicit LivePolicy(std::string path);
 
-  // Reads the file again. On an error the policy in force stays and the error is remembered.
+  // Reads the file (and a jwt.key_file) again; one caller at a time, others wait. On an error the
+  // policy in force stays and the error is remembered.
   absl::Status reload();
 
+  // 0 until a policy is in force, and one more with each that comes after.
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
-  std::shared_ptr<const Policy> get() const;
+  std::shared_ptr<const Policy> get() const;  // null while generation() is 0
   const std::string& path() const { return path_; }
 
   struct Stats {
@@ -35,6 +37,7 @@ class LivePolicy {
 
  private:
   const std::string path_;
+  std::mutex reload_mutex_;
   mutable std::mutex mutex_;
   std::shared_ptr<const Policy> policy_;
   Stats stats_;

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "base/ip.h"
 #include "base/sha256.h"
+#include "base/string_map.h"
 #include "policy/endpoints.h"
 
 // What may be had: the immutable result of reading policy.yaml. All amounts of cost are integers in
@@ -90,6 +91,7 @@ enum class Mode { kEnforce, kShadow, kOff };
 enum class StoreLost { kLocalShare, kAllow, kDeny };
 
 std::string_view to_string(Mode mode);
+std::string_view to_string(StoreLost store_lost);
 
 class Policy {
  public:
@@ -115,8 +117,8 @@ class Policy {
   int64_t capacity(int64_t minute_limit) const { return minute_limit * burst_milli / 1000; }
 
  private:
-  absl::flat_hash_map<std::string, size_t> tier_index_;
-  absl::flat_hash_map<std::string, size_t> consumer_index_;
+  StringMap<size_t> tier_index_;
+  StringMap<size_t> consumer_index_;
   absl::flat_hash_map<Sha256, size_t> key_index_;
 };
 

@@ -1,0 +1,215 @@
+#include "policy/yaml_tree.h"
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <sstream>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "policy/utf8.h"
+
+namespace quota::policy {
+namespace {
+
+constexpr size_t kMaxDepth = 16;
+
+Position position_of(const YAML::Mark& mark) {
+  if (mark.is_null()) return {};
+  return {mark.line + 1, mark.column + 1};
+}
+
+// Thrown through yaml-cpp to end the parse; the fault has been added.
+struct Abandoned {};
+
+// Builds the tree from the parser's events, so that nothing is expanded that was not written.
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  explicit TreeBuilder(Faults& faults) : faults_(faults) {}
+
+  YamlNode take_root() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (started_) abandon(position_of(mark), Message::kSecondDocument);
+    started_ = true;
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    refuse_anchor(mark, anchor);
+    if (expects_key()) abandon(position_of(mark), Message::kKeyNotText);
+    YamlNode node;
+    // yaml-cpp places a missing value at the token that follows, which may be lines away.
+    const bool of_key = !open_.empty() && open_.back().node.kind == YamlNode::Kind::kMap;
+    node.at = of_key ? open_.back().node.keys.back().at : position_of(mark);
+    place(std::move(node));
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    abandon(position_of(mark), Message::kAlias);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    if (expects_key()) {
+      add_key(value, position_of(mark));
+      return;
+    }
+    YamlNode node;
+    node.kind = YamlNode::Kind::kScalar;
+    node.plain = tag == "?";
+    node.at = position_of(mark);
+    node.text = value;
+    place(std::move(node));
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::kList, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    open(YamlNode::Kind::kMap, mark, tag, anchor);
+  }
+  void OnMapEnd() override { close(); }
+
+ private:
+  // A list or map that has begun and not ended.
+  struct Open {
+    YamlNode node;
+    absl::flat_hash_map<std::string, int> line_of_key;
+    bool skip_value = false;  // of a key that was there already
+  };
+
+  template <typename... Arguments>
+  [[noreturn]] void abandon(Position at, Message message, const Arguments&... arguments) {
+    faults_.add(at, message, arguments...);
+    throw Abandoned{};
+  }
+
+  void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (anchor != YAML::NullAnchor) abandon(position_of(mark), Message::kAlias);
+  }
+
+  // "?" and "!" are yaml-cpp's own marks of plain and quoted scalars.
+  void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    faults_.add(position_of(mark), Message::kTag, show(tag));
+  }
+
+  bool expects_key() const {
+    if (open_.empty()) return false;
+    const YamlNode& node = open_.back().node;
+    return node.kind == YamlNode::Kind::kMap && node.keys.size() == node.items.size() &&
+           !open_.back().skip_value;
+  }
+
+  void add_key(const std::string& key, Position at) {
+    Open& map = open_.back();
+    const auto [found, is_new] = map.line_of_key.emplace(key, at.line);
+    if (is_new) {
+      map.node.keys.push_back({key, at});
+    } else {
+      faults_.add(at, Message::kDuplicateKey, show(key), found->second);
+      map.skip_value = true;
+    }
+  }
+
+  void open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag,
+            YAML::anchor_t anchor) {
+    refuse_anchor(mark, anchor);
+    refuse_tag(mark, tag);
+    if (expects_key()) abandon(position_of(mark), Message::kKeyNotText);
+    if (open_.size() == kMaxDepth) abandon(position_of(mark), Message::kTooDeep, kMaxDepth);
+    Open& opened = open_.emplace_back();
+    opened.node.kind = kind;
+    opened.node.at = position_of(mark);
+  }
+
+  void close() {
+    YamlNode node = std::move(open_.back().node);
+    open_.pop_back();
+    place(std::move(node));
+  }
+
+  void place(YamlNode node) {
+    if (open_.empty()) {
+      root_ = std::move(node);
+    } else if (open_.back().skip_value) {
+      open_.back().skip_value = false;
+    } else {
+      open_.back().node.items.push_back(std::move(node));
+    }
+  }
+
+  Faults& faults_;
+  std::vector<Open> open_;
+  YamlNode root_;
+  bool started_ = false;
+};
+
+// What yaml-cpp would silently replace, or take for the end of the file.
+bool is_clean_text(std::string_view text, Faults& faults) {
+  Position at;
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    const unsigned char first = static_cast<unsigned char>(text[0]);
+    if (length == 0) {
+      faults.add(at, Message::kNotUtf8);
+      return false;
+    }
+    if ((first < 0x20 && first != '\t' && first != '\n' && first != '\r') || first == 0x7f) {
+      faults.add(at, Message::kControlCharacter, fmt::format("{:#04x}", first));
+      return false;
+    }
+    at.column += static_cast<int>(length);
+    if (first == '\n') at = {at.line + 1, 1};
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view describe(const YamlNode& node) {
+  switch (node.kind) {
+    case YamlNode::Kind::kNull:
+      return "nothing";
+    case YamlNode::Kind::kScalar:
+      return "a single value";
+    case YamlNode::Kind::kList:
+      return "a list";
+    case YamlNode::Kind::kMap:
+      return "a mapping";
+  }
+  return "something else";
+}
+
+std::optional<YamlNode> parse_yaml(std::string_view yaml, Faults& faults) {
+  if (yaml.size() > kMaxPolicyBytes) {
+    faults.add({}, Message::kFileTooLarge, kMaxPolicyBytes >> 20);
+    return std::nullopt;
+  }
+  if (!is_clean_text(yaml, faults)) return std::nullopt;
+
+  TreeBuilder builder(faults);
+  try {
+    std::istringstream stream{std::string(yaml)};
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const Abandoned&) {
+    return std::nullopt;
+  } catch (const YAML::Exception& error) {
+    faults.add(position_of(error.mark), Message::kSyntax, error.msg);
+    return std::nullopt;
+  }
+  return builder.take_root();
+}
+
+}  // namespace quota::policy
