@@ -1,0 +1,53 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "admin/metrics.h"
+#include "admin/quota_view.h"
+#include "engine/engine.h"
+#include "identity/directory.h"
+#include "policy/live_policy.h"
+#include "store/consumer_store.h"
+
+namespace quota::admin {
+
+// What the admin API shows and changes; all of it outlives the server.
+struct AdminDeps {
+  const policy::LivePolicy& policy;
+  identity::Directory& directory;
+  store::ConsumerStore& consumers;
+  engine::Engine& engine;
+  const MetricsRegistry& metrics;
+  const std::atomic<bool>&
+      ready;  // false before the first decision can be made, and while draining
+  std::function<absl::Status()> reload;  // reads the policy again
+  MonthUsed month_used;
+};
+
+struct AdminSettings {
+  std::string host = "127.0.0.1";
+  int port = 9180;    // 0: any free one
+  std::string token;  // empty: nobody may change anything
+};
+
+// Health, metrics, and the API for people and quotactl.
+class AdminServer {
+ public:
+  AdminServer(AdminDeps deps, AdminSettings settings);
+  ~AdminServer();  // stops
+
+  absl::Status start();
+  int port() const;
+  // Unfinished requests are given up. No handler runs once this returns.
+  void stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quota::admin

@@ -1,0 +1,98 @@
+#include "admin/collectors.h"
+
+#include <utility>
+
+#include "prometheus/metric_family.h"
+
+namespace quota::admin {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+// A family of counters or gauges that is filled one labelled value at a time.
+class Family {
+ public:
+  Family(MetricType type, std::string name, std::string help) {
+    family_.type = type;
+    family_.name = std::move(name);
+    family_.help = std::move(help);
+  }
+
+  Family& with(std::vector<ClientMetric::Label> labels, double value) {
+    ClientMetric& metric = family_.metric.emplace_back();
+    metric.label = std::move(labels);
+    if (family_.type == MetricType::Counter) {
+      metric.counter.value = value;
+    } else {
+      metric.gauge.value = value;
+    }
+    return *this;
+  }
+
+  MetricFamily take() { return std::move(family_); }
+
+ private:
+  MetricFamily family_;
+};
+
+double number(auto count) { return static_cast<double>(count); }
+
+}  // namespace
+
+std::vector<MetricFamily> EngineCollector::Collect() const {
+  const engine::EngineStats stats = engine_.stats();
+  return {Family(MetricType::Gauge, "quota_subjects", "Subjects in memory.")
+              .with({{"kind", "consumer"}}, number(stats.consumers))
+              .with({{"kind", "anonymous"}}, number(stats.anonymous))
+              .take(),
+          Family(MetricType::Counter, "quota_subjects_evicted_total",
+                 "Idle subjects that were forgotten.")
+              .with({}, number(stats.evicted))
+              .take(),
+          Family(MetricType::Counter, "quota_subjects_refused_total",
+                 "Checks denied because no more subjects fit into memory.")
+              .with({}, number(stats.refused_for_capacity))
+              .take(),
+          Family(MetricType::Gauge, "quota_waiting_checks", "Checks that wait for the store.")
+              .with({}, number(stats.waiting))
+              .take()};
+}
+
+std::vector<MetricFamily> PolicyCollector::Collect() const {
+  const policy::LivePolicy::Stats stats = policy_.stats();
+  return {Family(MetricType::Counter, "quota_policy_loads_total",
+                 "Attempts to take up a policy, by how they went.")
+              .with({{"result", "loaded"}}, number(stats.loaded))
+              .with({{"result", "rejected"}}, number(stats.rejected))
+              .take(),
+          Family(MetricType::Gauge, "quota_policy_info", "The policy in force.")
+              .with({{"hash", policy_.get()->hash}}, 1)
+              .take()};
+}
+
+std::vector<MetricFamily> StoreCollector::Collect() const {
+  const Sample sample = sample_();
+  Family requests(MetricType::Counter, "quota_store_requests_total",
+                  "Requests to the store, by what was asked and how it went.");
+  for (const Requests& some : sample.requests) {
+    requests.with({{"op", some.op}, {"result", some.result}}, number(some.count));
+  }
+  return {
+      Family(MetricType::Gauge, "quota_store_up", "1 while the store answers.")
+          .with({}, sample.up ? 1 : 0)
+          .take(),
+      Family(MetricType::Gauge, "quota_degraded", "1 while decisions are made without the store.")
+          .with({}, sample.up ? 0 : 1)
+          .take(),
+      requests.take()};
+}
+
+std::vector<MetricFamily> BuildCollector::Collect() const {
+  return {Family(MetricType::Gauge, "quota_build_info", "The version that runs.")
+              .with({{"version", version_}}, 1)
+              .take()};
+}
+
+}  // namespace quota::admin

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <fmt/format.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "admin/http.h"
+
+// Reading the JSON that callers send. No message repeats a value: it may be a credential.
+namespace quota::admin {
+
+template <typename... Args>
+absl::Status bad_request(fmt::format_string<Args...> sentence, Args&&... args) {
+  return absl::InvalidArgumentError(fmt::format(sentence, std::forward<Args>(args)...));
+}
+
+// The body as an object that holds no members but `known`.
+absl::StatusOr<Json> parse_object(const std::string& body,
+                                  std::initializer_list<std::string_view> known);
+absl::Status refuse_unknown(const Json& object, std::initializer_list<std::string_view> known);
+
+absl::StatusOr<std::string> text_field(const Json& object, std::string_view name);
+absl::StatusOr<int64_t> whole_field(const Json& object, std::string_view name, int64_t least,
+                                    int64_t most);
+
+}  // namespace quota::admin

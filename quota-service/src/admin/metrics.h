@@ -1,0 +1,24 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "prometheus/collectable.h"
+
+namespace quota::admin {
+
+// Everything that a scrape reports. Filled before the server starts, and not changed after.
+class MetricsRegistry {
+ public:
+  void add(std::shared_ptr<const prometheus::Collectable> collectable) {
+    collectables_.push_back(std::move(collectable));
+  }
+  // In Prometheus' text format.
+  std::string text() const;
+
+ private:
+  std::vector<std::shared_ptr<const prometheus::Collectable>> collectables_;
+};
+
+}  // namespace quota::admin

@@ -1,0 +1,57 @@
+#include "admin/peek.h"
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace quota::admin {
+namespace {
+
+// What the waiter leaves behind; whoever of the two goes last frees it.
+struct Answer {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  std::optional<engine::Decision> decision;
+};
+
+class BlockingWaiter final : public engine::Waiter {
+ public:
+  BlockingWaiter(const engine::Charge& charge, std::shared_ptr<Answer> answer)
+      : subject_(charge.subject), charge_(charge), answer_(std::move(answer)) {
+    charge_.subject = subject_;
+  }
+
+  const engine::Charge& charge() const override { return charge_; }
+
+  void decided(const engine::Decision& decision) override {
+    const std::lock_guard lock(answer_->mutex);
+    answer_->decision = decision;
+    answer_->arrived.notify_one();
+  }
+
+ private:
+  const std::string subject_;
+  engine::Charge charge_;
+  const std::shared_ptr<Answer> answer_;
+};
+
+}  // namespace
+
+absl::StatusOr<engine::Decision> wait_for_decision(const engine::Charge& charge,
+                                                   const Decide& decide,
+                                                   std::chrono::milliseconds patience) {
+  const auto answer = std::make_shared<Answer>();
+  engine::Decision decision;
+  if (decide(decision, [&] { return std::make_unique<BlockingWaiter>(charge, answer); })) {
+    return decision;
+  }
+  std::unique_lock lock(answer->mutex);
+  if (!answer->arrived.wait_for(lock, patience, [&] { return answer->decision.has_value(); })) {
+    return absl::DeadlineExceededError("the store did not answer in time; try again shortly");
+  }
+  return *answer->decision;
+}
+
+}  // namespace quota::admin

@@ -1,0 +1,83 @@
+#include "admin/quota_view.h"
+
+#include <spdlog/spdlog.h>
+
+#include "admin/amounts.h"
+#include "admin/peek.h"
+#include "base/time.h"
+#include "engine/period.h"
+#include "policy/names.h"
+
+namespace quota::admin {
+namespace {
+
+Reply no_consumer() {
+  return problem(404, "there is no consumer of that id, neither in the policy nor in the store");
+}
+
+std::string subject_key(const std::string& id) { return "c:" + id; }
+
+}  // namespace
+
+Reply QuotaView::get(const std::string& id) const {
+  const auto policy = policy_.get();
+  const auto consumer = find(*policy, id);
+  if (!consumer) return no_consumer();
+  const policy::Tier* tier = policy->find_tier(consumer->tier);
+  if (tier == nullptr) tier = policy->find_tier(policy->default_tier);
+  policy::Limits limits = tier == nullptr ? policy->anonymous.limits : tier->limits;
+  consumer->overrides.apply_to(limits);
+
+  const std::string subject = subject_key(id);
+  const Now now = read_clocks();
+  engine::Charge charge;
+  charge.subject = subject;
+  charge.limits = limits;
+  charge.burst_milli = policy->burst_milli;
+  charge.billing_day = consumer->billing_day;
+  charge.peek = true;
+  charge.store_lost = policy->store_lost;
+  const auto seen = wait_for_decision(charge, [&](auto& decision, auto make_waiter) {
+    return engine_.decide(charge, now, decision, make_waiter);
+  });
+  if (!seen.ok()) return problem(seen.status());
+
+  // What the engine has counted is exact; without it there is what the store has recorded.
+  Json used;
+  if (seen->month.limit >= 0 && !seen->degraded) {
+    used = units(seen->month.limit - seen->month.remaining);
+  } else if (const auto recorded = month_used_(
+                 subject, engine::period_at(now.unix_us, consumer->billing_day).start_day);
+             recorded.ok()) {
+    used = units(*recorded);
+  }
+  return json_reply({{"consumer", id},
+                     {"tier", tier == nullptr ? Json() : Json(tier->name)},
+                     {"billing_day", consumer->billing_day},
+                     {"limits", limits_json(limits)},
+                     {"minute", state_json(seen->minute)},
+                     {"month", state_json(seen->month)},
+                     {"used_this_month", used},
+                     {"degraded", seen->degraded}});
+}
+
+Reply QuotaView::reset(const std::string& id) const {
+  const auto consumer = find(*policy_.get(), id);
+  if (!consumer) return no_consumer();
+  engine_.reset(subject_key(id), false, consumer->billing_day, read_clocks());
+  spdlog::info("admin: consumer {} starts anew", id);
+  return get(id);
+}
+
+std::optional<policy::Consumer> QuotaView::find(const policy::Policy& policy,
+                                                const std::string& id) const {
+  if (const policy::Consumer* listed = policy.find_consumer(id)) return *listed;
+  if (const auto managed = directory_.find(id)) return *managed;
+  const bool may_be_named = policy.identity.trust_consumer || policy.identity.jwt.has_value();
+  if (!may_be_named || !policy::is_consumer_id(id)) return std::nullopt;
+  policy::Consumer unrecorded;
+  unrecorded.id = id;
+  return unrecorded;
+}
+
+}  // namespace quota::admin
