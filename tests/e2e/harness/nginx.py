@@ -5,6 +5,7 @@ import re
 import signal
 
 from harness import environment
+from harness.client import ask
 from harness.ports import ADDRESS, accepts, free_port
 from harness.process import Process, run, wait_until
 
@@ -28,11 +29,32 @@ http {{
     uwsgi_temp_path {prefix}/uwsgi;
     scgi_temp_path {prefix}/scgi;
     keepalive_requests 100000;
+
+    # A fast upstream without quotas: says which URI reached it.
+    upstream content {{
+        server unix:{prefix}/content.sock;
+        keepalive 64;
+    }}
+    server {{
+        listen unix:{prefix}/content.sock backlog=4096;
+        access_log off;
+        location / {{
+            if ($request_method = OPTIONS) {{
+                return 204;
+            }}
+            return 200 $request_uri;
+        }}
+    }}
+
     {quota}
     {http}
     server {{
         listen {address}:{port};
         listen {address}:{h2_port} http2;
+        location = /stub-status {{
+            stub_status;
+            access_log off;
+        }}
         {server}
     }}
 }}
@@ -45,6 +67,16 @@ _ACCESS_LOG = """\
 
 # What nginx must never say, whatever a test does to it.
 _FORBIDDEN = re.compile(r"\[(alert|emerg)\]|open socket #\d+ left in connection")
+
+
+# What most tests put into a location: checked, and answered by the upstream `content`.
+CHECKED = """
+    quota on;
+    quota_attribute api_key $http_x_api_key;
+    proxy_pass http://content;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+"""
 
 
 class Nginx:
@@ -121,6 +153,11 @@ class Nginx:
         children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(children, encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
+
+    def requests_in_progress(self):
+        """How many requests nginx has read and not yet answered, besides the one that asks."""
+        status = ask(self, "/stub-status").body.decode()
+        return int(re.search(r"Writing: (\d+)", status)[1]) - 1
 
     def reload(self):
         """Returns when new workers run. The old ones may still have work to finish."""
