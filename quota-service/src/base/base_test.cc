@@ -1,7 +1,18 @@
 #include <gtest/gtest.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <rapidcheck/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <string>
+#include <string_view>
 
 #include "base/ip.h"
 #include "base/sha256.h"
+#include "base/siphash.h"
+#include "base/string_map.h"
 #include "base/time.h"
 
 namespace quota {
@@ -30,6 +41,17 @@ TEST(IpAddress, PrefixClearsTheRest) {
   EXPECT_EQ(IpAddress::parse("192.0.2.255")->prefix(0).to_string(), "0.0.0.0");
 }
 
+TEST(IpAddress, PrefixKeepsExactlyItsBits) {
+  const IpAddress ones = *IpAddress::from_bytes(std::string(16, '\xff'));
+  for (int bits = -1; bits <= 129; ++bits) {
+    const IpAddress cut = ones.prefix(bits);
+    int kept = 0;
+    for (const char byte : cut.bytes()) kept += std::popcount(static_cast<unsigned char>(byte));
+    EXPECT_EQ(kept, std::clamp(bits, 0, 128));
+    EXPECT_EQ(cut.prefix(bits), cut);
+  }
+}
+
 TEST(IpAddress, RefusesOtherLengthsAndTexts) {
   EXPECT_FALSE(IpAddress::from_bytes("abc"));
   EXPECT_FALSE(IpAddress::parse("256.1.1.1"));
@@ -46,11 +68,73 @@ TEST(Cidr, ContainsItsOwnAndNothingElse) {
   EXPECT_TRUE(Cidr::parse("192.0.2.1")->contains(*IpAddress::parse("192.0.2.1")));
 }
 
+TEST(Cidr, ContainsWhatHasItsPrefix) {
+  const IpAddress address = *IpAddress::parse("2001:db8:89ab:cdef:7f3c:1:2:3");
+  for (int bits = 0; bits <= 128; ++bits) {
+    const Cidr cidr{address.prefix(bits), bits};
+    EXPECT_TRUE(cidr.contains(address)) << bits;
+    std::string changed(address.bytes());
+    if (bits < 128) {
+      changed[static_cast<size_t>(bits / 8)] ^= static_cast<char>(0x80 >> bits % 8);
+      EXPECT_TRUE(cidr.contains(*IpAddress::from_bytes(changed))) << bits;
+    }
+    if (bits > 0) {
+      changed = address.bytes();
+      changed[static_cast<size_t>((bits - 1) / 8)] ^= static_cast<char>(0x80 >> (bits - 1) % 8);
+      EXPECT_FALSE(cidr.contains(*IpAddress::from_bytes(changed))) << bits;
+    }
+  }
+}
+
 TEST(Cidr, RefusesHostBitsAndNonsense) {
   for (const char* bad : {"10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x",
                           "ten/8", "", "/8", "::/129"}) {
     EXPECT_FALSE(Cidr::parse(bad)) << bad;
   }
+}
+
+Hash128 siphash128_of_openssl(const SipKey& key, const std::string& data) {
+  EVP_MAC* const mac = EVP_MAC_fetch(nullptr, "SIPHASH", nullptr);
+  EVP_MAC_CTX* const context = EVP_MAC_CTX_new(mac);
+  size_t size = sizeof(Hash128);
+  unsigned int compress = 1;
+  unsigned int finish = 3;
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+                                   OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_C_ROUNDS, &compress),
+                                   OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_D_ROUNDS, &finish),
+                                   OSSL_PARAM_construct_end()};
+  Hash128 hash;
+  EVP_MAC_init(context, reinterpret_cast<const unsigned char*>(&key), sizeof key, parameters);
+  EVP_MAC_update(context, reinterpret_cast<const unsigned char*>(data.data()), data.size());
+  EVP_MAC_final(context, reinterpret_cast<unsigned char*>(&hash), &size, sizeof hash);
+  EVP_MAC_CTX_free(context);
+  EVP_MAC_free(mac);
+  return hash;
+}
+
+TEST(SipHash, IsThatOfOpensslAtEveryLength) {
+  const SipKey key = random_sip_key();
+  std::string data;
+  for (int size = 0; size <= 300; ++size) {
+    EXPECT_EQ(siphash128(key, data), siphash128_of_openssl(key, data)) << size;
+    data.push_back(static_cast<char>(size * 151 + 3));
+  }
+}
+
+RC_GTEST_PROP(SipHash, IsThatOfOpensslForAnyKeyAndBytes,
+              (uint64_t k0, uint64_t k1, const std::string& data)) {
+  RC_ASSERT(siphash128({k0, k1}, data) == siphash128_of_openssl({k0, k1}, data));
+}
+
+TEST(SipHash, HasANewKeyEachTime) {
+  EXPECT_NE(siphash128(random_sip_key(), "acme"), siphash128(random_sip_key(), "acme"));
+}
+
+TEST(StringMap, IsAskedWithAView) {
+  StringMap<int> map;
+  map["acme"] = 7;
+  EXPECT_EQ(map.find(std::string_view("acme, and more").substr(0, 4))->second, 7);
+  EXPECT_FALSE(map.contains(std::string_view("more")));
 }
 
 TEST(Clock, MonotonicTimeDoesNotRunBackwards) {
