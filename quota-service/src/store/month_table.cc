@@ -2,25 +2,25 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "store/subject_text.h"
 
 namespace quota::store {
 namespace {
 
-constexpr int64_t kForgetAtOnce = 500;
+constexpr size_t kForgetAtOnce = 500;
 
 }  // namespace
 
 MonthTable::MonthTable(Database& database)
-    : database_(database),
-      find_(database, "SELECT mark FROM month WHERE period = ? AND subject = ?"),
+    : find_(database, "SELECT mark FROM month WHERE period = ? AND subject = ?"),
       write_(database,
              "INSERT INTO month(period, subject, mark) VALUES(?, ?, ?) "
              "ON CONFLICT DO UPDATE SET mark = excluded.mark"),
-      forget_(database,
-              "DELETE FROM month WHERE (period, subject) IN "
-              "(SELECT period, subject FROM month WHERE period < ? LIMIT ?)") {}
+      find_old_(database, "SELECT period, subject FROM month WHERE period < ? LIMIT ?"),
+      delete_(database, "DELETE FROM month WHERE period = ? AND subject = ?") {}
 
 absl::StatusOr<engine::Grant> MonthTable::reserve(const engine::Reserve& request) {
   const std::string subject = subject_to_text(request.month.subject);
@@ -49,9 +49,16 @@ absl::StatusOr<int64_t> MonthTable::mark(const engine::MonthKey& month) {
 }
 
 absl::StatusOr<bool> MonthTable::forget_some(int32_t period) {
-  const absl::Status status = forget_.run(period, kForgetAtOnce);
+  // One by one: SQLite would carry out a DELETE … LIMIT by looking through the whole period.
+  std::vector<std::pair<int64_t, std::string>> old;
+  absl::Status status =
+      find_old_.each([&](const Row& row) { old.emplace_back(row.integer(0), row.text(1)); }, period,
+                     int64_t{kForgetAtOnce});
+  for (const auto& [began, subject] : old) {
+    if (status.ok()) status = delete_.run(began, subject);
+  }
   if (!status.ok()) return status;
-  return database_.changes() == kForgetAtOnce;
+  return old.size() == kForgetAtOnce;
 }
 
 absl::StatusOr<int64_t> MonthTable::find(const std::string& subject, int32_t period) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,10 +28,10 @@ class MonthTable {
  private:
   absl::StatusOr<int64_t> find(const std::string& subject, int32_t period);
 
-  Database& database_;
   Statement find_;
   Statement write_;
-  Statement forget_;
+  Statement find_old_;
+  Statement delete_;
 };
 
 }  // namespace quota::store

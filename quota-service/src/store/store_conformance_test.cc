@@ -282,6 +282,7 @@ class Spender final : public engine::GrantSink {
  public:
   static constexpr size_t kSubjects = 8;
   static constexpr int64_t kLimit = 60'000;
+  static constexpr int64_t kDemand = 500;
   struct Ledger {
     std::array<std::atomic<int64_t>, kSubjects> spent;          // in all lives
     std::array<std::atomic<int64_t>, kSubjects> used_at_birth;  // of this life; -1: not known
@@ -289,8 +290,9 @@ class Spender final : public engine::GrantSink {
     std::atomic<bool> finished;
   };
 
-  Spender(engine::Store& store, Ledger& ledger) : store_(store), ledger_(ledger) {
-    for (auto& used : ledger_.used_at_birth) used = -1;
+  // Rests after `steps`, so that a slow parent does not find the month already at its end.
+  Spender(engine::Store& store, Ledger& ledger, int64_t steps)
+      : store_(store), ledger_(ledger), rest_at_(ledger.steps + steps) {
     store_.start(this);
     for (size_t i = 0; i < kSubjects; ++i) ask(i, -1);
   }
@@ -301,28 +303,29 @@ class Spender final : public engine::GrantSink {
   void on_grants(const std::vector<Grant>& grants, Now) override {
     for (const Grant& grant : grants) {
       const auto i = static_cast<size_t>(std::stoi(grant.month.subject.substr(2)));
+      if (ledger_.used_at_birth[i] < 0) ledger_.used_at_birth[i] = grant.used;
+      if (grant.used + cost(i) > grant.mark) {
+        if (++exhausted_ == kSubjects) ledger_.finished = true;
+        continue;
+      }
+      // At least once, and half of what there is.
+      const int64_t enough = (grant.used + grant.mark) / 2;
       int64_t used = grant.used;
-      if (ledger_.used_at_birth[i] < 0) ledger_.used_at_birth[i] = used;
-      bool spent_some = false;
-      while (used + cost(i) <= grant.mark) {
-        ledger_.spent[i] += cost(i);
+      do {
         used += cost(i);
-        spent_some = true;
+        ledger_.spent[i] += cost(i);
         ++ledger_.steps;
-      }
-      if (spent_some) {
-        ask(i, used);
-      } else if (++exhausted_ == kSubjects) {
-        ledger_.finished = true;
-      }
+      } while (used + cost(i) <= enough);
+      if (ledger_.steps < rest_at_) ask(i, used);
     }
   }
 
  private:
-  void ask(size_t i, int64_t used) { store_.reserve({month(i), kLimit, cost(i), 500, used}); }
+  void ask(size_t i, int64_t used) { store_.reserve({month(i), kLimit, cost(i), kDemand, used}); }
 
   engine::Store& store_;
   Ledger& ledger_;
+  const int64_t rest_at_;
   size_t exhausted_ = 0;
 };
 
@@ -330,21 +333,26 @@ TEST_P(StoreConformance, a_kill_at_any_moment_gives_no_more_than_the_month_and_c
   Shared<Spender::Ledger> ledger;
   std::mt19937_64 random(testing::UnitTest::GetInstance()->random_seed());
   int kills = 0;
-  while (!ledger->finished && kills < 300) {
+  for (; !ledger->finished && kills < 300; ++kills) {
     std::array<int64_t, Spender::kSubjects> spent_before{};
     std::copy(ledger->spent.begin(), ledger->spent.end(), spent_before.begin());
+    for (auto& used : ledger->used_at_birth) used = -1;
     // Anything from the first moments of a life to a good part of the month.
-    const int64_t until = ledger->steps + static_cast<int64_t>(random() % 600);
+    const int64_t steps = 1 + static_cast<int64_t>(random() % 2'000);
+    const int64_t kill_at = ledger->steps + steps;
     const pid_t child = begin_life([&] {
       const std::unique_ptr<engine::Store> store = world_->open();
-      Spender spender(*store, *ledger);
+      const Spender spender(*store, *ledger, 2 * steps);
       for (;;) pause();
     });
-    while (ledger->steps <= until && !ledger->finished) std::this_thread::yield();
-    for (uint64_t i = random() % 64; i > 0; --i) std::this_thread::yield();
+    bool alive = true;
+    while (alive && ledger->steps < kill_at && !ledger->finished) {
+      std::this_thread::yield();
+      alive = waitpid(child, nullptr, WNOHANG) == 0;
+    }
+    ASSERT_TRUE(alive) << "the child ended by itself";
     kill(child, SIGKILL);
     wait_for_death(child);
-    ++kills;
 
     Life after(*world_);
     for (size_t i = 0; i < Spender::kSubjects; ++i) {
