@@ -1,0 +1,101 @@
+#include "rate_headers.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace quota {
+namespace {
+
+// The largest integer a structured field may have (RFC 9651).
+constexpr uint64_t kMaxInteger = 999'999'999'999'999;
+
+uint64_t remaining_of(const Limit& limit) { return std::min(limit.remaining, limit.limit); }
+
+uint64_t seconds_rounded_up(int64_t ms) {
+  return ms <= 0 ? 0 : (static_cast<uint64_t>(ms) + 999) / 1000;
+}
+
+bool is_safe(std::string_view value) {
+  return std::none_of(value.begin(), value.end(),
+                      [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; });
+}
+
+}  // namespace
+
+void RateHeaders::add(std::string_view name, std::string_view value) {
+  if (size_ < headers_.size() && is_safe(value)) headers_[size_++] = {name, value};
+}
+
+void RateHeaders::add_tier(std::string_view tier) {
+  if (!tier.empty()) add("X-Quota-Tier", tier);
+}
+
+// These headers know of one limit. It is the minute's, which is the one a client has to pace
+// itself by, or the month's where there is no other.
+void RateHeaders::add_legacy(const Verdict& verdict) {
+  if (const auto& limit = verdict.minute ? verdict.minute : verdict.month) {
+    put(limit->limit);
+    finish("X-RateLimit-Limit");
+    put(remaining_of(*limit));
+    finish("X-RateLimit-Remaining");
+    put(seconds_rounded_up(limit->reset_unix_ms));
+    finish("X-RateLimit-Reset");
+  }
+  if (verdict.month) {
+    put(remaining_of(*verdict.month));
+    finish("X-Quota-Monthly-Remaining");
+  }
+}
+
+// RateLimit speaks of the limit that refused the request, else of the minute.
+void RateHeaders::add_ietf(const Verdict& verdict, int64_t now_unix_ms) {
+  if (!verdict.minute && !verdict.month) return;
+  if (verdict.minute) put_policy("minute", *verdict.minute, true);
+  if (verdict.month) put_policy("month", *verdict.month, !verdict.minute);
+  finish("RateLimit-Policy");
+  if (verdict.month && (verdict.reason == "month" || !verdict.minute)) {
+    put_item("month", *verdict.month, now_unix_ms);
+  } else {
+    put_item("minute", *verdict.minute, now_unix_ms);
+  }
+  finish("RateLimit");
+}
+
+void RateHeaders::add_retry_after(uint64_t seconds) {
+  put(seconds);
+  finish("Retry-After");
+}
+
+void RateHeaders::put_policy(std::string_view name, const Limit& limit, bool first) {
+  put(first ? "\"" : ", \"");
+  put(name);
+  put("\";q=");
+  put(std::min(limit.limit, kMaxInteger));
+  put(";w=");
+  put(std::min(limit.window_s, kMaxInteger));
+}
+
+void RateHeaders::put_item(std::string_view name, const Limit& limit, int64_t now_unix_ms) {
+  put("\"");
+  put(name);
+  put("\";r=");
+  put(std::min(remaining_of(limit), kMaxInteger));
+  put(";t=");
+  put(std::min(seconds_rounded_up(limit.reset_unix_ms - now_unix_ms), kMaxInteger));
+}
+
+void RateHeaders::put(std::string_view text) {
+  const size_t size = std::min(text.size(), static_cast<size_t>(end_ - next_));
+  std::memcpy(next_, text.data(), size);
+  next_ += size;
+}
+
+void RateHeaders::put(uint64_t number) { next_ = std::to_chars(next_, end_, number).ptr; }
+
+void RateHeaders::finish(std::string_view name) {
+  headers_[size_++] = {name, {value_, static_cast<size_t>(next_ - value_)}};
+  value_ = next_;
+}
+
+}  // namespace quota
