@@ -1,1 +1,198 @@
-int main() {}
+// quotad: parses its arguments, wires its parts together, and runs until it is told to stop.
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "admin/admin_server.h"
+#include "admin/collectors.h"
+#include "config/settings.h"
+#include "config/version.h"
+#include "engine/caretaker.h"
+#include "engine/engine.h"
+#include "identity/directory.h"
+#include "policy/live_policy.h"
+#include "policy/watcher.h"
+#include "rpc/server.h"
+#include "store/local_store.h"
+#include "telemetry/decision_collector.h"
+#include "telemetry/logging.h"
+
+namespace quota {
+namespace {
+
+constexpr std::string_view kLocalStore = "local://";
+
+// The signals that steer quotad, blocked in every thread and taken one by one by run().
+sigset_t steering_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  return set;
+}
+
+engine::EngineOptions engine_options(const config::Settings& settings) {
+  return {.max_subjects = settings.max_subjects,
+          .max_anonymous = settings.max_anonymous,
+          .idle_retention_us = settings.idle_retention_s * 1'000'000,
+          .store_timeout_us = int64_t{settings.store_timeout_ms} * 1000};
+}
+
+rpc::ServerOptions server_options(const config::Settings& settings,
+                                  const config::ListenAddress& listen) {
+  return {.unix_path = listen.path,
+          .host = listen.host,
+          .port = listen.port,
+          .socket_mode = settings.socket_mode,
+          .socket_group = settings.socket_group,
+          .tls_cert = settings.tls_cert,
+          .tls_key = settings.tls_key,
+          .tls_client_ca = settings.tls_client_ca,
+          .threads = settings.threads};
+}
+
+absl::Status reload(policy::LivePolicy& live, const char* occasion) {
+  const absl::Status status = live.reload();
+  if (status.ok()) {
+    const auto policy = live.get();
+    spdlog::info("policy {} ({}) is in force: {} tiers, {} endpoint rules, {} consumers, mode {}",
+                 policy->source, policy->hash, policy->tiers.size(),
+                 policy->endpoints.rules().size(), policy->consumers.size(),
+                 policy::to_string(policy->mode));
+  } else {
+    spdlog::error("the policy was not taken up {} and the last good one stays:\n{}", occasion,
+                  std::string(status.message()));
+  }
+  return status;
+}
+
+admin::StoreCollector::Sample sample(const store::LocalStore& store) {
+  const store::LocalStore::Stats stats = store.stats();
+  return {.up = stats.up,
+          .requests = {{"record", "ok", stats.requests},
+                       {"record", "refused", stats.refused},
+                       {"write", "ok", stats.batches},
+                       {"write", "error", stats.failures}}};
+}
+
+absl::Status run(const config::Settings& settings) {
+  policy::LivePolicy live(settings.policy);
+  if (const absl::Status status = live.reload(); !status.ok()) return status;
+  if (settings.check_only) {
+    std::printf("configuration and policy are valid\n");
+    return absl::OkStatus();
+  }
+
+  auto store = store::LocalStore::open(settings.store.substr(kLocalStore.size()));
+  if (!store.ok()) return store.status();
+  engine::Engine engine(engine_options(settings), **store);
+  identity::Directory directory;
+  const auto consumers = (*store)->load_consumers();
+  if (!consumers.ok()) return consumers.status();
+  for (const policy::Consumer& consumer : *consumers) directory.put(consumer);
+  const auto buckets = (*store)->take_buckets();
+  if (!buckets.ok()) return buckets.status();
+  engine.restore(*buckets, read_clocks());
+  (*store)->start(&engine);
+
+  std::vector<std::shared_ptr<telemetry::DecisionCounters>> counters;
+  for (int i = 0; i < settings.threads; ++i) {
+    counters.push_back(std::make_shared<telemetry::DecisionCounters>());
+  }
+  admin::MetricsRegistry metrics;
+  metrics.add(std::make_shared<telemetry::DecisionCollector>(
+      std::vector<std::shared_ptr<const telemetry::DecisionCounters>>(counters.begin(),
+                                                                      counters.end())));
+  metrics.add(std::make_shared<admin::EngineCollector>(engine));
+  metrics.add(std::make_shared<admin::PolicyCollector>(live));
+  metrics.add(std::make_shared<admin::StoreCollector>([&] { return sample(**store); }));
+  metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
+
+  auto caretaker = std::make_unique<engine::Caretaker>(engine);
+  const auto listen = config::parse_listen(settings.listen);
+  if (!listen.ok()) return listen.status();
+  auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
+    return std::make_unique<rpc::Decider>(engine, live, directory,
+                                          counters[static_cast<size_t>(thread)]);
+  });
+  if (!server.ok()) return server.status();
+
+  std::atomic<bool> ready = true;
+  std::unique_ptr<admin::AdminServer> admin;
+  if (settings.admin_listen != "off") {
+    const auto at = config::parse_listen(settings.admin_listen);
+    if (!at.ok()) return at.status();
+    admin = std::make_unique<admin::AdminServer>(
+        admin::AdminDeps{.policy = live,
+                         .directory = directory,
+                         .consumers = **store,
+                         .engine = engine,
+                         .metrics = metrics,
+                         .ready = ready,
+                         .reload = [&] { return reload(live, "on request"); },
+                         .month_used =
+                             [&](std::string subject, int32_t period) {
+                               return (*store)->month_mark({std::move(subject), period});
+                             }},
+        admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
+    if (const absl::Status status = admin->start(); !status.ok()) return status;
+  }
+  std::unique_ptr<policy::Watcher> watcher;
+  if (!settings.policy.empty()) {
+    watcher = std::make_unique<policy::Watcher>(settings.policy, settings.policy_poll_ms, [&] {
+      (void)reload(live, "after its file changed");
+    });
+  }
+  spdlog::info("quotad {} listens on {} ({} thread{}), admin on {}, store {}, policy {} ({})",
+               kVersion, settings.listen, settings.threads, settings.threads == 1 ? "" : "s",
+               settings.admin_listen, settings.store, live.get()->source, live.get()->hash);
+
+  const sigset_t signals = steering_signals();
+  for (int number = 0; number != SIGTERM && number != SIGINT;) {
+    sigwait(&signals, &number);
+    if (number == SIGHUP) (void)reload(live, "after SIGHUP");
+  }
+
+  spdlog::info("stopping: calls under way have {} ms to end", settings.drain_timeout_ms);
+  ready = false;
+  (*server)->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
+  watcher.reset();
+  if (admin != nullptr) admin->stop();
+  caretaker.reset();
+  const absl::Status closed = (*store)->close(engine.close(read_clocks()));
+  if (closed.ok()) spdlog::info("stopped; every count is saved");
+  return closed;
+}
+
+}  // namespace
+}  // namespace quota
+
+int main(int argc, char** argv) {
+  const auto parsed = quota::config::parse_arguments(argc, argv);
+  if (!parsed.ok()) {
+    std::fprintf(stderr, "quotad: %s\n", std::string(parsed.status().message()).c_str());
+    return EXIT_FAILURE;
+  }
+  if (parsed->exit_code) {
+    std::fputs(parsed->output.c_str(), stdout);
+    return *parsed->exit_code;
+  }
+  // A client that goes away must not end quotad.
+  signal(SIGPIPE, SIG_IGN);
+  const sigset_t signals = quota::steering_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  quota::telemetry::set_up_logging(parsed->settings.log_level, parsed->settings.log_format);
+  for (const std::string& warning : parsed->warnings) spdlog::warn("{}", warning);
+  if (const absl::Status status = quota::run(parsed->settings); !status.ok()) {
+    std::fprintf(stderr, "quotad: %s\n", std::string(status.message()).c_str());
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}

@@ -34,7 +34,10 @@ bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision&
     return true;
   }
   const bool without_store = record->month.overdue || !store_.healthy();
-  if (attempt(*record, charge, now, without_store, decision) == Attempt::kDecided) return true;
+  if (attempt(*record, charge, now, without_store, decision) == Attempt::kDecided) {
+    if (charge.limits.month >= 0 && !without_store) prefetch(*record, charge, now);
+    return true;
+  }
   if (record->month.awaited == 0) request(*record, charge, charge.peek ? 0 : charge.cost, now);
   record->waited_for = true;
   waiting_[record].push_back({make_waiter(), now.mono_us});
@@ -70,10 +73,7 @@ Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& char
     }
     if (decision.outcome == Outcome::kAllowed && !charge.peek) {
       if (charge.limits.minute >= 0) record.bucket.take(charge.cost);
-      if (period != nullptr) {
-        record.month.used += charge.cost;
-        if (!without_store) prefetch(record, charge, now);
-      }
+      if (period != nullptr) record.month.used += charge.cost;
     }
   }
   if (decision.outcome == Outcome::kDenied && charge.mode == Mode::kShadow) {
