@@ -15,7 +15,8 @@
 
 namespace quota::admin {
 
-// What the admin API shows and changes; all of it outlives the server.
+// What the admin API shows and changes; all of it outlives the server. A policy is in force
+// already.
 struct AdminDeps {
   const policy::LivePolicy& policy;
   identity::Directory& directory;

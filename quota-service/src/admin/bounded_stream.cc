@@ -63,7 +63,7 @@ bool BoundedStream::wait_for(short event) const {
 void BoundedStream::linger() {
   constexpr size_t kMostWasted = 16 << 20;
   shutdown(socket_, SHUT_WR);
-  deadline_ = std::min(deadline_, Clock::now() + std::chrono::seconds(1));
+  deadline_ = std::min(deadline_, Clock::now() + milliseconds(250));
   std::array<char, 64 << 10> waste;
   for (size_t wasted = 0; wasted < kMostWasted && wait_for(POLLIN);) {
     const ssize_t got = recv(socket_, waste.data(), waste.size(), 0);

@@ -1,0 +1,201 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "admin/admin_server.h"
+#include "admin/collectors.h"
+#include "base/time.h"
+
+// An admin server on a free port, over a real engine and stores that live in memory.
+namespace quota::admin::testing {
+
+// Grants whatever is asked, at once, on a thread of its own.
+class GrantingStore final : public engine::Store {
+ public:
+  ~GrantingStore() override { stop(); }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    arrived_.notify_one();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void start(engine::GrantSink* sink) override {
+    thread_ = std::thread([this, sink] { run(*sink); });
+  }
+
+  void reserve(engine::Reserve request) override {
+    const std::lock_guard lock(mutex_);
+    if (silent) return;
+    queue_.push_back(std::move(request));
+    arrived_.notify_one();
+  }
+
+  void settle(engine::MonthKey, int64_t) override {}
+  bool healthy() const override { return true; }
+
+  std::atomic<bool> silent{false};  // asked, but never answers
+
+ private:
+  void run(engine::GrantSink& sink) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      arrived_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+      if (stopping_) return;
+      const engine::Reserve asked = std::move(queue_.front());
+      queue_.pop_front();
+      lock.unlock();
+      sink.on_grants({{.month = asked.month,
+                       .used = 0,
+                       .mark = std::max<int64_t>(asked.used, 0) + asked.cost + asked.demand,
+                       .ok = true,
+                       .seq = asked.seq}},
+                     read_clocks());
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::deque<engine::Reserve> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+class MemoryConsumerStore final : public store::ConsumerStore {
+ public:
+  absl::StatusOr<std::vector<policy::Consumer>> load_consumers() override {
+    std::vector<policy::Consumer> all;
+    for (const auto& [id, consumer] : saved) all.push_back(consumer);
+    return all;
+  }
+  absl::Status put_consumer(const policy::Consumer& consumer) override {
+    if (broken) return absl::UnavailableError("the disk is full");
+    saved[consumer.id] = consumer;
+    return absl::OkStatus();
+  }
+  absl::Status remove_consumer(std::string_view id) override {
+    if (broken) return absl::UnavailableError("the disk is full");
+    return saved.erase(std::string(id)) > 0 ? absl::OkStatus() : absl::NotFoundError("none");
+  }
+
+  std::map<std::string, policy::Consumer> saved;
+  bool broken = false;
+};
+
+constexpr char kToken[] = "0123456789abcdef-token";
+
+// "acme" of the policy has the API key acme-key.
+constexpr char kPolicy[] = R"(version: 1
+default_tier: free
+tiers:
+  free: {requests_per_minute: 100, monthly_quota: 50000}
+  pro: {requests_per_minute: 1000, monthly_quota: 1000000}
+  enterprise: {unlimited: true}
+endpoints:
+  - {method: OPTIONS, path: "*", cost: 0}
+  - {path: /identify, cost: 1}
+  - {path: /compare, cost: 2}
+  - {path: /tiny, cost: 0.5}
+  - {path: /health, cost: 0}
+identity:
+  trust: [consumer]
+  jwt: {algorithm: HS256, key_file: jwt.key}
+anonymous: {requests_per_minute: 30, allowlist: {cidrs: [10.0.0.0/8], requests_per_minute: 1000}}
+consumers:
+  - {id: acme, tier: pro, api_keys_sha256: ["@ACME@"], overrides: {requests_per_minute: 5000}}
+  - {id: big, tier: enterprise}
+overrides_by_attribute:
+  - {attribute: country, equals: XX, requests_per_minute: 10}
+)";
+constexpr char kJwtSecret[] = "a-secret-that-nobody-must-ever-see-in-an-answer";
+
+class AdminServerTest : public ::testing::Test {
+ protected:
+  AdminServerTest() {
+    EXPECT_EQ(policy_.reload(), absl::OkStatus());
+    store_.start(&engine_);
+    start(kToken);
+  }
+  ~AdminServerTest() override {
+    server_->stop();
+    store_.stop();
+  }
+
+  void start(std::string token) {
+    server_ = std::make_unique<AdminServer>(
+        AdminDeps{.policy = policy_,
+                  .directory = directory_,
+                  .consumers = consumers_,
+                  .engine = engine_,
+                  .metrics = metrics_,
+                  .ready = ready_,
+                  .reload = [this] { return policy_.reload(); },
+                  .month_used = [](const std::string&, int32_t) { return int64_t{7000}; }},
+        AdminSettings{.host = "127.0.0.1", .port = 0, .token = std::move(token)});
+    const absl::Status status = server_->start();
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  httplib::Client client() { return httplib::Client("127.0.0.1", server_->port()); }
+  static httplib::Headers bearer(const std::string& token = kToken) {
+    return {{"Authorization", "Bearer " + token}};
+  }
+
+  // Of an answer that must have come.
+  static int status(const httplib::Result& result) { return result ? result->status : -1; }
+  static Json json(const httplib::Result& result) {
+    return result ? Json::parse(result->body, nullptr, false) : Json();
+  }
+  static std::string detail(const httplib::Result& result) {
+    if (!result || result->get_header_value("Content-Type") != "application/problem+json") {
+      return "no problem+json";
+    }
+    return json(result).value("detail", "");
+  }
+
+  httplib::Result get(const std::string& path) { return client().Get(path); }
+  httplib::Result post(const std::string& path, const std::string& body = "") {
+    return client().Post(path, bearer(), body, "application/json");
+  }
+  httplib::Result put(const std::string& id, const std::string& body) {
+    return client().Put("/v1/consumers/" + id, bearer(), body, "application/json");
+  }
+
+  static std::string write_policy(const std::string& text) {
+    const std::string path = ::testing::TempDir() + "admin_test_policy.yaml";
+    std::ofstream(::testing::TempDir() + "jwt.key") << kJwtSecret;
+    std::string filled = text;
+    if (const size_t at = filled.find("@ACME@"); at != std::string::npos) {
+      filled.replace(at, 6, to_hex(sha256("acme-key")));
+    }
+    std::ofstream(path) << filled;
+    return path;
+  }
+
+  policy::LivePolicy policy_{write_policy(kPolicy)};
+  identity::Directory directory_;
+  MemoryConsumerStore consumers_;
+  GrantingStore store_;
+  engine::Engine engine_{{}, store_};
+  MetricsRegistry metrics_;
+  std::atomic<bool> ready_{true};
+  std::unique_ptr<AdminServer> server_;
+};
+
+}  // namespace quota::admin::testing
