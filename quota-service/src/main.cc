@@ -83,6 +83,7 @@ admin::StoreCollector::Sample sample(const store::LocalStore& store) {
 }
 
 absl::Status run(const config::Settings& settings) {
+  if (const absl::Status status = config::validate(settings); !status.ok()) return status;
   policy::LivePolicy live(settings.policy);
   if (const absl::Status status = live.reload(); !status.ok()) return status;
   if (settings.check_only) {
