@@ -24,7 +24,7 @@ void Router::add(std::string_view method, std::string_view pattern, Access acces
 
 Reply Router::route(const Request& request) const {
   // Who may ask for a resource may ask for its headers.
-  const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+  const std::string method = request.method == "HEAD" ? "GET" : request.method;
   std::string allowed;
   for (const Route& route : routes_) {
     if (!route.matches(request.path)) continue;

@@ -89,7 +89,7 @@ TEST_F(ParseArguments, AnEmptyFileChangesNothing) {
 
 TEST_F(ParseArguments, FaultsOfTheFileSayWhere) {
   EXPECT_THAT(fault_of_file("threads: 2\ntreads: 3\n"),
-              HasSubstr("quotad.yaml:2:1: there is no setting \"treads\""));
+              HasSubstr("quotad.yaml:2:1: there is no setting `treads`; did you mean `threads`?"));
   EXPECT_THAT(fault_of_file("threads: many\n"), HasSubstr("quotad.yaml:1:10: threads: \"many\""));
   EXPECT_THAT(fault_of_file("threads: [1]\n"), HasSubstr(":1:10: threads must have one value"));
   EXPECT_THAT(fault_of_file("threads:\n"), HasSubstr(":1:1: threads must have one value"));

@@ -2,10 +2,14 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <string_view>
+#include <vector>
+
 #include "absl/container/flat_hash_set.h"
 #include "config/fields.h"
 #include "config/invalid.h"
 #include "config/read_file.h"
+#include "policy/faults.h"
 
 namespace quota::config {
 namespace {
@@ -14,6 +18,12 @@ constexpr size_t kLargestFile = 1 << 20;
 
 absl::Status error_at(const std::string& path, const YAML::Mark& mark, std::string_view message) {
   return invalid("{}:{}:{}: {}", path, mark.line + 1, mark.column + 1, message);
+}
+
+std::string hint_for(const std::string& name) {
+  std::vector<std::string_view> known;
+  for (const Field& field : fields()) known.push_back(field.name);
+  return policy::hint(name, known);
 }
 
 absl::Status read_document(const std::string& path, const YAML::Node& root, Settings& settings) {
@@ -31,8 +41,8 @@ absl::Status read_document(const std::string& path, const YAML::Node& root, Sett
     }
     const Field* field = find_field(name);
     if (field == nullptr) {
-      return error_at(path, at,
-                      fmt::format("there is no setting \"{}\"; quotad --help lists all", name));
+      return error_at(
+          path, at, fmt::format("there is no setting {}; {}", policy::show(name), hint_for(name)));
     }
     if (!seen.insert(name).second) {
       return error_at(path, at, fmt::format("{} is set twice: keep one of them", name));
