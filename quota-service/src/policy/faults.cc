@@ -44,7 +44,7 @@ std::string Faults::report(std::string_view file) const {
   const std::vector<Fault> faults = list();
   for (size_t i = 0; i < faults.size(); ++i) {
     if (i == kMaxReported) {
-      say(faults[i].at, fmt::format("{} more errors follow; fix the ones above first", count_ - i));
+      say(faults[i].at, "more errors follow; fix the ones above first");
       break;
     }
     say(faults[i].at, faults[i].text);
@@ -73,8 +73,8 @@ std::string hint(std::string_view word, const std::vector<std::string_view>& kno
     }
   }
   if (!best.empty()) return fmt::format("did you mean `{}`?", best);
-  if (known.empty()) return "none are known here";
-  std::string text = known.size() == 1 ? "known is only " : "known are ";
+  if (known.size() == 1) return fmt::format("only `{}` is known", known[0]);
+  std::string text = "known are ";
   for (size_t i = 0; i < known.size(); ++i) {
     text += i == 0 ? "" : i + 1 < known.size() ? ", " : " and ";
     text += known[i];

@@ -31,31 +31,31 @@ class Faults {
  public:
   template <typename... Arguments>
   void add(Position at, Message message, const Arguments&... arguments) {
-    ++count_;
-    if (kept_.size() < kMaxKept) {
-      kept_.push_back({at, message, fmt::format(fmt::runtime(format_of(message)), arguments...)});
-    }
+    if (full()) return;
+    kept_.push_back({at, message, fmt::format(fmt::runtime(format_of(message)), arguments...)});
   }
 
-  bool empty() const { return count_ == 0; }
+  bool empty() const { return kept_.empty(); }
+  size_t size() const { return kept_.size(); }
+  // A file can hold a million faults; nobody reads them, and finding more is a waste of time.
+  bool full() const { return kept_.size() == kMaxKept; }
   // Ordered by position.
   std::vector<Fault> list() const;
   // One "file:line:column: sentence" per line; long lists are cut short.
   std::string report(std::string_view file) const;
 
  private:
-  // A file can hold a million faults; nobody reads them, and memory is better kept.
   static constexpr size_t kMaxKept = 10'000;
   static constexpr size_t kMaxReported = 100;
 
   std::vector<Fault> kept_;
-  size_t count_ = 0;
 };
 
 // `text` between backticks, fit to be shown: cut short, and without anything that is not printable.
 std::string show(std::string_view text);
 
-// "did you mean `x`?" when one of `known` is close to `word`, else "known are a, b and c".
+// "did you mean `x`?" when one of `known` is close to `word`, else "known are a, b and c". `known`
+// must not be empty.
 std::string hint(std::string_view word, const std::vector<std::string_view>& known);
 
 }  // namespace quota::policy

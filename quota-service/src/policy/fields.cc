@@ -27,6 +27,7 @@ Fields::Fields(const YamlNode& node, std::string where,
     return;
   }
   for (const YamlKey& key : node.keys) {
+    if (faults.full()) break;
     if (std::find(known.begin(), known.end(), key.text) == known.end()) {
       faults.add(key.at, Message::kUnknownKey, show(key.text), where_, hint(key.text, known));
     }

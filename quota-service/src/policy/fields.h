@@ -49,7 +49,8 @@ class Fields {
       if (word == node->text) return value;
       known.push_back(word);
     }
-    faults_.add(node->at, Message::kUnknownChoice, key, show(node->text), hint(node->text, known));
+    faults_.add(node->at, Message::kUnknownChoice, fmt::format("`{}`", key), show(node->text),
+                hint(node->text, known));
     return std::nullopt;
   }
 

@@ -14,8 +14,10 @@ constexpr size_t kHashDigits = 12;
 constexpr int64_t kMaxBurst = 100 * kMilli;
 
 void read_version(const Fields& fields, Faults& faults) {
-  const auto version = fields.whole("version", 0, 1'000'000);
-  if (version && *version != 1) faults.add(fields.at("version"), Message::kVersion, *version);
+  const auto version = fields.text("version");
+  if (version && *version != "1") {
+    faults.add(fields.at("version"), Message::kVersion, show(*version));
+  }
 }
 
 // `free` when nothing is named; nothing when that is no tier either, and nobody may need one then.

@@ -18,6 +18,7 @@ constexpr Entry kEntries[] = {
     {Message::kControlCharacter, "control character {0} is not allowed; remove it"},
     {Message::kSyntax,
      "not valid YAML ({0}); check indentation, quotes and brackets here and just above"},
+    {Message::kTabIndent, "a tab indents this line; YAML is indented with spaces"},
     {Message::kSecondDocument,
      "a second YAML document starts here; a policy is one document, so remove `---`"},
     {Message::kTooDeep, "nested more than {0} levels deep; a policy needs no more than 5"},
@@ -39,9 +40,9 @@ constexpr Entry kEntries[] = {
     {Message::kNotWhole, "`{0}` is {1}; it must be a whole number"},
     {Message::kTooManyDecimals, "`{0}` is {1}; it may have no more than 3 decimals"},
     {Message::kOutOfRange, "`{0}` is {1}; it must be from {2} to {3}"},
-    {Message::kUnknownChoice, "`{0}` cannot be {1}; {2}"},
+    {Message::kUnknownChoice, "{0} cannot be {1}; {2}"},
     {Message::kTooMany, "{0} {1} are too many; no more than {2} are supported"},
-    {Message::kVersion, "version is {0}; this program reads version 1"},
+    {Message::kVersion, "the version is {0}; this program reads version 1"},
 
     {Message::kUnlimitedAndLimited, "{0} is unlimited and has `{1}` too; remove one of them"},
     {Message::kNoLimit, "{0} has no limit; give it {1}, or say `unlimited: true`"},
@@ -113,7 +114,7 @@ constexpr Entry kEntries[] = {
     {Message::kNotAnAttribute,
      "`{0}` says who is asking and is not among the attributes that can be matched; use {1}"},
     {Message::kDuplicateOverride,
-     "attribute {0} equal to {1} is overridden already in line {2}; remove one of them"},
+     "attribute {0} is overridden for this value already in line {1}; remove one of them"},
 };
 
 constexpr bool complete_and_in_order() {

@@ -3,6 +3,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 #include "policy/names.h"
+#include "policy/read_limits.h"
 #include "policy/sections.h"
 
 namespace quota::policy {
@@ -17,8 +18,7 @@ struct KeyOwner {
 };
 using KeyOwners = absl::flat_hash_map<Sha256, KeyOwner>;
 
-// Reads hashes of keys. What is written there may be a key itself, by mistake, so no fault repeats
-// it.
+// Reads hashes of keys. No fault repeats what is written there: by mistake it may be a key itself.
 std::vector<Sha256> read_keys(const std::vector<YamlNode>& nodes, const std::string& id,
                               KeyOwners& owners, Faults& faults) {
   static const Sha256 kOfNothing = sha256("");
@@ -89,8 +89,8 @@ void read_consumers(const std::vector<YamlNode>& nodes, Position at, Draft& draf
       consumer.billing_day = static_cast<int>(*day);
     }
     if (const YamlNode* overrides = fields.find("overrides")) {
-      const Fields patch(*overrides, whose, {"requests_per_minute", "monthly_quota"}, faults);
-      consumer.overrides = {read_minute(patch, draft), read_month(patch, draft)};
+      const Fields patch(*overrides, "overrides of " + whose, {kMinuteKey, kMonthKey}, faults);
+      consumer.overrides = {read_minute(patch, whose, draft), read_month(patch, whose, draft)};
     }
   }
 }
@@ -101,10 +101,10 @@ void read_attribute_overrides(const std::vector<YamlNode>& nodes, Position at, D
   absl::flat_hash_map<std::pair<std::string, std::string>, int> line_of;
   for (const YamlNode& node : nodes) {
     const Fields fields(node, "an override by attribute",
-                        {"attribute", "equals", "requests_per_minute", "monthly_quota"}, faults);
+                        {"attribute", "equals", kMinuteKey, kMonthKey}, faults);
     fields.require("attribute");
     fields.require("equals");
-    fields.require("requests_per_minute");
+    fields.require(kMinuteKey);
     const auto name = fields.text("attribute");
     const auto equals = fields.text("equals");
     if (name && !instead_of(*name).empty()) {
@@ -112,19 +112,15 @@ void read_attribute_overrides(const std::vector<YamlNode>& nodes, Position at, D
     } else if (name && !is_attribute_name(*name)) {
       faults.add(fields.at("attribute"), Message::kAttributeName, show(*name));
     }
-    if (fields.has("monthly_quota")) {
-      faults.add(fields.at("monthly_quota"), Message::kMonthNotHere, fields.where(),
-                 "a month is counted over all requests, whatever their attributes");
-    }
+    refuse_month(fields, "a month is counted over all requests, whatever their attributes", faults);
     AttributeOverride& override = draft.policy.attribute_overrides.emplace_back();
-    override.patch.minute = read_minute(fields, draft);
+    override.patch.minute = read_minute(fields, fields.where(), draft);
     if (!name || !equals) continue;
     override.name = *name;
     override.equals = *equals;
     const auto [found, is_new] = line_of.emplace(std::pair(*name, *equals), fields.at().line);
     if (!is_new) {
-      faults.add(fields.at("attribute"), Message::kDuplicateOverride, show(*name), show(*equals),
-                 found->second);
+      faults.add(fields.at("attribute"), Message::kDuplicateOverride, show(*name), found->second);
     }
   }
 }

@@ -13,7 +13,7 @@ void read_trust(const std::vector<YamlNode>& nodes, Identity& identity, Faults& 
     } else if (*word == "tier") {
       identity.trust_tier = true;
     } else {
-      faults.add(node.at, Message::kUnknownChoice, "trust", show(*word),
+      faults.add(node.at, Message::kUnknownChoice, "an entry of `trust`", show(*word),
                  hint(*word, {"consumer", "tier"}));
     }
   }

@@ -19,8 +19,4 @@ void read_consumers(const std::vector<YamlNode>& nodes, Position at, Draft& draf
 void read_attribute_overrides(const std::vector<YamlNode>& nodes, Position at, Draft& draft,
                               Faults& faults);
 
-// requests_per_minute and monthly_quota, remembered in the draft as limits of fields.where().
-std::optional<int64_t> read_minute(const Fields& fields, Draft& draft);
-std::optional<int64_t> read_month(const Fields& fields, Draft& draft);
-
 }  // namespace quota::policy

@@ -16,7 +16,8 @@ void check_tiers(const Draft& draft, Faults& faults) {
     if (!use.tier.empty()) {
       if (names.contains(use.tier)) continue;
       const std::vector<std::string_view> known(draft.tier_names.begin(), draft.tier_names.end());
-      faults.add(use.at, Message::kUnknownTier, show(use.tier), hint(use.tier, known));
+      faults.add(use.at, Message::kUnknownTier, show(use.tier),
+                 known.empty() ? "define it under `tiers`" : hint(use.tier, known));
     } else if (draft.policy.default_tier.empty() && !told_of_default) {
       faults.add(use.at, Message::kNoDefaultTier, use.whose);
       told_of_default = true;

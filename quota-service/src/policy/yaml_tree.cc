@@ -4,6 +4,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <sstream>
 #include <utility>
 
@@ -60,7 +61,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     YamlNode node;
     node.kind = YamlNode::Kind::kScalar;
-    node.plain = tag == "?";
+    node.plain = tag != "!";
     node.at = position_of(mark);
     node.text = value;
     place(std::move(node));
@@ -99,7 +100,9 @@ class TreeBuilder final : public YAML::EventHandler {
   // "?" and "!" are yaml-cpp's own marks of plain and quoted scalars.
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    faults_.add(position_of(mark), Message::kTag, show(tag));
+    constexpr std::string_view kStandard = "tag:yaml.org,2002:";
+    faults_.add(position_of(mark), Message::kTag,
+                show(tag.starts_with(kStandard) ? "!!" + tag.substr(kStandard.size()) : tag));
   }
 
   bool expects_key() const {
@@ -174,6 +177,17 @@ bool is_clean_text(std::string_view text, Faults& faults) {
   return true;
 }
 
+// The commonest mistake of all, for which yaml-cpp has no words of its own.
+bool is_indented_with_tab(std::string_view yaml, int line) {
+  for (int i = 1; i < line; ++i) {
+    const size_t end = yaml.find('\n');
+    if (end == std::string_view::npos) return false;
+    yaml.remove_prefix(end + 1);
+  }
+  const size_t indent = std::min(yaml.find_first_not_of(" \t"), yaml.size());
+  return yaml.substr(0, indent).find('\t') != std::string_view::npos;
+}
+
 }  // namespace
 
 std::string_view describe(const YamlNode& node) {
@@ -198,15 +212,23 @@ std::optional<YamlNode> parse_yaml(std::string_view yaml, Faults& faults) {
   if (!is_clean_text(yaml, faults)) return std::nullopt;
 
   TreeBuilder builder(faults);
+  // yaml-cpp takes a quoted text that is still open at a final line break for complete. It does not
+  // when something follows, and to every other text a comment makes no difference.
+  const bool ends_line = yaml.empty() || yaml.ends_with('\n');
+  std::istringstream stream(std::string(yaml) + (ends_line ? "#" : "\n#"));
   try {
-    std::istringstream stream{std::string(yaml)};
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const Abandoned&) {
     return std::nullopt;
   } catch (const YAML::Exception& error) {
-    faults.add(position_of(error.mark), Message::kSyntax, error.msg);
+    const Position at = position_of(error.mark);
+    if (is_indented_with_tab(yaml, at.line)) {
+      faults.add({at.line, 1}, Message::kTabIndent);
+    } else {
+      faults.add(at, Message::kSyntax, error.msg);
+    }
     return std::nullopt;
   }
   return builder.take_root();

@@ -1,0 +1,100 @@
+#include "policy/endpoints.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace quota::policy {
+namespace {
+
+EndpointRule rule(std::string method, std::string path, bool prefix, int64_t cost = 1000) {
+  std::string name = method + " " + path;
+  return {std::move(name), std::move(method), std::move(path), prefix, cost};
+}
+
+TEST(Endpoints, GiveTheDefaultWhenNothingMatches) {
+  const Endpoints endpoints({rule("", "/batch", false)}, 2500);
+  const EndpointRule& found = endpoints.match("GET", "/other");
+  EXPECT_EQ(found.name, "default");
+  EXPECT_EQ(found.cost, 2500);
+  EXPECT_EQ(&found, &endpoints.fallback());
+}
+
+TEST(Endpoints, CostOneByDefaultWhenThereAreNone) {
+  EXPECT_EQ(Endpoints().match("GET", "/").cost, 1000);
+}
+
+TEST(Endpoints, MatchAnExactPathAndNothingBelowIt) {
+  const Endpoints endpoints({rule("", "/batch", false)}, 0);
+  EXPECT_EQ(endpoints.match("GET", "/batch").name, " /batch");
+  EXPECT_EQ(endpoints.match("GET", "/batch/").name, "default");
+  EXPECT_EQ(endpoints.match("GET", "/batc").name, "default");
+}
+
+TEST(Endpoints, MatchAPrefixAndItself) {
+  const Endpoints endpoints({rule("", "/v1/", true)}, 0);
+  EXPECT_EQ(endpoints.match("GET", "/v1/a/b").name, " /v1/");
+  EXPECT_EQ(endpoints.match("GET", "/v1/").name, " /v1/");
+  EXPECT_EQ(endpoints.match("GET", "/v1").name, "default");
+}
+
+TEST(Endpoints, MatchAMethodAsItIsWritten) {
+  const Endpoints endpoints({rule("OPTIONS", "", true, 0)}, 1000);
+  EXPECT_EQ(endpoints.match("OPTIONS", "/batch").cost, 0);
+  EXPECT_EQ(endpoints.match("options", "/batch").cost, 1000);
+  EXPECT_EQ(endpoints.match("GET", "/batch").cost, 1000);
+}
+
+TEST(Endpoints, LetTheFirstRuleWinWhetherExactOrPrefix) {
+  const Endpoints endpoints(
+      {
+          rule("POST", "/v1/batch", false),
+          rule("", "/v1/", true),
+          rule("", "/v1/batch", false),
+          rule("", "/", true),
+      },
+      0);
+  EXPECT_EQ(endpoints.match("POST", "/v1/batch").name, "POST /v1/batch");
+  EXPECT_EQ(endpoints.match("GET", "/v1/batch").name, " /v1/");
+  EXPECT_EQ(endpoints.match("GET", "/v2").name, " /");
+}
+
+TEST(Endpoints, TakeAnyBytesForAPath) {
+  const Endpoints endpoints({rule("", "/a", true)}, 0);
+  EXPECT_EQ(endpoints.match("", "").name, "default");
+  EXPECT_EQ(endpoints.match("GET", std::string_view("/a\0\xff", 4)).name, " /a");
+  EXPECT_EQ(endpoints.match("GET", std::string(100'000, '/')).name, "default");
+}
+
+RC_GTEST_PROP(Endpoints, FindWhatReadingTheRulesInOrderFinds, ()) {
+  const auto paths = rc::gen::container<std::string>(rc::gen::element('/', 'a', 'b'));
+  const auto methods = rc::gen::element<std::string>("", "GET", "POST");
+  std::vector<EndpointRule> rules;
+  const int count = *rc::gen::inRange(0, 12);
+  for (int i = 0; i < count; ++i)
+    rules.push_back(rule(*methods, *paths, *rc::gen::arbitrary<bool>()));
+  const Endpoints endpoints(rules, 0);
+
+  for (int i = 0; i < 20; ++i) {
+    const std::string method = *methods;
+    const std::string path = *paths;
+    size_t expected = 0;
+    while (expected < rules.size()) {
+      const EndpointRule& candidate = rules[expected];
+      const bool method_matches = candidate.method.empty() || candidate.method == method;
+      const bool path_matches =
+          candidate.prefix ? path.starts_with(candidate.path) : path == candidate.path;
+      if (method_matches && path_matches) break;
+      ++expected;
+    }
+    const EndpointRule* found = &endpoints.match(method, path);
+    RC_ASSERT(found ==
+              (expected < rules.size() ? &endpoints.rules()[expected] : &endpoints.fallback()));
+  }
+}
+
+}  // namespace
+}  // namespace quota::policy
