@@ -196,7 +196,9 @@ class Quotad:
     def command(self):
         return [environment.built("quotad"), "--listen", self.address,
                 "--admin-listen", self.admin.removeprefix("http://"), "--store", self.store,
-                "--policy", self.policy_path, *self._flags]
+                "--policy", self.policy_path,
+                # A busy disk should make a test slow, and not its decisions degraded.
+                "--store-timeout-ms", "20000", *self._flags]
 
     def environment(self):
         token = {"QUOTAD_ADMIN_TOKEN": self._token} if self._token else {}
