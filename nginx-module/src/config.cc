@@ -62,6 +62,8 @@ char* merge_location_config(ngx_conf_t* cf, void* parent, void* child) noexcept 
 
   const auto* above = static_cast<const LocationConfig*>(parent);
   auto* config = static_cast<LocationConfig*>(child);
+  // Looking at the counters does not count, unless the location itself says so.
+  if (config->is_metrics_page) ngx_conf_init_value(config->enabled, 0);
   ngx_conf_merge_value(config->enabled, above->enabled, 0);
   ngx_conf_merge_uint_value(config->phase_choice, above->phase_choice,
                             static_cast<ngx_uint_t>(Phase::kPrecontent));

@@ -43,6 +43,7 @@ struct LocationConfig {
   ngx_flag_t body;
   ngx_flag_t dry_run;
   ngx_uint_t log_level;
+  bool is_metrics_page;
 
   Phase phase() const { return static_cast<Phase>(phase_choice); }
   OnError on_error() const { return static_cast<OnError>(on_error_choice); }

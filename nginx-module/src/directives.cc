@@ -241,7 +241,8 @@ char* set_local_zone(ngx_conf_t* cf, ngx_command_t*, void* config) noexcept {
   return main->local != nullptr ? NGX_CONF_OK : kError;
 }
 
-char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void*) noexcept {
+char* set_metrics(ngx_conf_t* cf, ngx_command_t*, void* config) noexcept {
+  static_cast<LocationConfig*>(config)->is_metrics_page = true;
   auto* core = static_cast<ngx_http_core_loc_conf_t*>(
       ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module));
   core->handler = metrics_page;

@@ -71,7 +71,7 @@ std::string window_name(uint64_t seconds) {
 }
 
 std::string utc(int64_t unix_ms) {
-  const auto time = static_cast<time_t>((unix_ms + 999) / 1000);
+  const auto time = static_cast<time_t>(unix_ms / 1000 + (unix_ms % 1000 > 0 ? 1 : 0));
   tm parts{};
   char text[64];
   if (gmtime_r(&time, &parts) == nullptr ||

@@ -12,8 +12,11 @@ constexpr uint64_t kMaxInteger = 999'999'999'999'999;
 
 uint64_t remaining_of(const Limit& limit) { return std::min(limit.remaining, limit.limit); }
 
-uint64_t seconds_rounded_up(int64_t ms) {
-  return ms <= 0 ? 0 : (static_cast<uint64_t>(ms) + 999) / 1000;
+// From `now_ms` to `then_ms`, rounded up; 0 if that has passed. Any two numbers are safe.
+uint64_t seconds_between(int64_t now_ms, int64_t then_ms) {
+  if (then_ms <= now_ms) return 0;
+  const uint64_t ms = static_cast<uint64_t>(then_ms) - static_cast<uint64_t>(now_ms);
+  return ms / 1000 + (ms % 1000 != 0 ? 1 : 0);
 }
 
 bool is_safe(std::string_view value) {
@@ -39,7 +42,7 @@ void RateHeaders::add_legacy(const Verdict& verdict) {
     finish("X-RateLimit-Limit");
     put(remaining_of(*limit));
     finish("X-RateLimit-Remaining");
-    put(seconds_rounded_up(limit->reset_unix_ms));
+    put(seconds_between(0, limit->reset_unix_ms));
     finish("X-RateLimit-Reset");
   }
   if (verdict.month) {
@@ -82,7 +85,7 @@ void RateHeaders::put_item(std::string_view name, const Limit& limit, int64_t no
   put("\";r=");
   put(std::min(remaining_of(limit), kMaxInteger));
   put(";t=");
-  put(std::min(seconds_rounded_up(limit.reset_unix_ms - now_unix_ms), kMaxInteger));
+  put(std::min(seconds_between(now_unix_ms, limit.reset_unix_ms), kMaxInteger));
 }
 
 void RateHeaders::put(std::string_view text) {

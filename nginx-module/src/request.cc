@@ -140,6 +140,7 @@ void Request::on_verdict(const Verdict& verdict, uint64_t now_us) noexcept {
   } else {
     decide(Outcome::kAllowed, now_us);
   }
+  if (refusal || verdict.shadow) log_refusal();
   wake();
 }
 
@@ -217,6 +218,15 @@ void Request::log_failure(Failure failure) {
     ngx_log_error(config_->log_level, r_->connection->log, 0,
                   "quota: the sidecar is not available, %s%s", aftermath, ending->text);
   }
+}
+
+void Request::log_refusal() {
+  const auto ending = worker_client()->log().admit(LogKind::kDenied);
+  if (!ending) return;
+  ngx_str_t outcome = ngx_text(name_of(*outcome_));
+  ngx_str_t reason = ngx_text(reason_);
+  ngx_log_error(config_->log_level, r_->connection->log, 0, "quota: %V, reason \"%V\"%s", &outcome,
+                &reason, ending->text);
 }
 
 }  // namespace quota

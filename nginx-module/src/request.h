@@ -61,6 +61,7 @@ class Request final : private Waiter {
   void wake();
   bool keep(const Verdict& verdict);
   void log_failure(Failure failure);
+  void log_refusal();
 
   ngx_http_request_t* r_;
   const LocationConfig* config_;

@@ -9,7 +9,7 @@
 
 namespace quota {
 
-enum class LogKind { kLink, kStalled, kTimeout, kUnavailable, kCount };
+enum class LogKind { kLink, kStalled, kTimeout, kUnavailable, kDenied, kCount };
 
 class ThrottledLog {
  public:
