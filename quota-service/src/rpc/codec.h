@@ -36,9 +36,9 @@ bool read_check_request(std::string_view message, identity::Check& check);
 // Everything a verdict says besides the decision itself.
 struct VerdictFacts {
   uint64_t id = 0;
-  std::string_view consumer;
-  std::string_view tier;
-  std::string_view endpoint;
+  std::string_view consumer = {};
+  std::string_view tier = {};
+  std::string_view endpoint = {};
   int64_t cost_milli = 0;
 };
 
