@@ -73,7 +73,7 @@ class Watcher::Impl {
     if (directory_.empty()) directory_ = ".";
     if (notices == Notices::kOn && inotify_.get() < 0) give_up_notices(errno);
     watch_directory();
-    known_ = read();
+    reported_ = settled_ = read();
     thread_ = std::thread([this] { run(); });
   }
 
@@ -96,7 +96,7 @@ class Watcher::Impl {
       if (fds[0].revents != 0) return;
       if (ready > 0 && fds[1].revents != 0) {
         drain_notices();
-        next_look_ = std::min(next_look_, Clock::now() + kGather);
+        if (!unsettled_) next_look_ = std::min(next_look_, Clock::now() + kGather);
       }
       if (Clock::now() >= next_look_) look();
     }
@@ -105,16 +105,24 @@ class Watcher::Impl {
   void look() {
     watch_directory();
     const std::optional<Sha256> content = read();
-    if (content.has_value() != present_) tell_presence(content.has_value());
-    if (!content || content == known_) {
-      candidate_.reset();
-      next_look_ = Clock::now() + poll_;
-    } else if (content != candidate_) {
-      candidate_ = content;
+    next_look_ = Clock::now() + poll_;
+    if (content == settled_) {
+      unsettled_.reset();
+    } else if (!unsettled_ || *unsettled_ != content) {
+      unsettled_.emplace(content);
       next_look_ = Clock::now() + kSettle;
     } else {
-      known_ = std::exchange(candidate_, std::nullopt);
-      next_look_ = Clock::now() + poll_;
+      settle(content);
+    }
+  }
+
+  void settle(const std::optional<Sha256>& content) {
+    settled_ = content;
+    unsettled_.reset();
+    if (!content) {
+      spdlog::warn("{}: the file is gone or empty; what it held stays in force", path_);
+    } else if (content != reported_) {
+      reported_ = content;
       changed_();
     }
   }
@@ -157,15 +165,6 @@ class Watcher::Impl {
     return sha256(*content);
   }
 
-  void tell_presence(bool present) {
-    present_ = present;
-    if (present) {
-      spdlog::info("{}: the file is back", path_);
-    } else {
-      spdlog::warn("{}: the file is gone or empty; what was last read stays in force", path_);
-    }
-  }
-
   const std::string path_;
   std::filesystem::path directory_;
   const milliseconds poll_;
@@ -175,9 +174,10 @@ class Watcher::Impl {
   FileDescriptor inotify_;
   int watch_ = -1;
 
-  std::optional<Sha256> known_;      // what `changed` was last called for
-  std::optional<Sha256> candidate_;  // what was read last, if it is not known and not yet settled
-  bool present_ = true;
+  // Content is nothing when there is no file, or an empty one.
+  std::optional<Sha256> reported_;                  // what `changed` was last called for
+  std::optional<Sha256> settled_;                   // what two readings agreed on
+  std::optional<std::optional<Sha256>> unsettled_;  // what one reading saw and settled_ is not
   Clock::time_point next_look_;
   std::atomic<uint64_t> readings_{0};
   std::thread thread_;
