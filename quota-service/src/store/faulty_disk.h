@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <mutex>
 
@@ -18,8 +19,13 @@ class FaultyDisk {
     return disk;
   }
 
-  // SQLITE_OK, or what every write returns: SQLITE_FULL, SQLITE_IOERR_WRITE…
-  void fail_writes_with(int code) { write_result_ = code; }
+  // SQLITE_OK, or what writes return from now on: SQLITE_FULL, SQLITE_IOERR_WRITE…
+  void fail_writes_with(int code) { fail_writes_after(0, code); }
+  // As a disk that is nearly full: `bytes` more can be written.
+  void fail_writes_after(int64_t bytes, int code) {
+    write_result_ = code;
+    room_ = bytes;
+  }
   int failed_writes() const { return failed_writes_; }
   int syncs() const { return syncs_; }
 
@@ -54,7 +60,8 @@ class FaultyDisk {
   static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 offset) {
     FaultyDisk& disk = install();
     const int result = disk.write_result_;
-    if (result == SQLITE_OK) return disk.real_write_(file, data, size, offset);
+    if (result == SQLITE_OK || (disk.room_ -= size) >= 0)
+      return disk.real_write_.load()(file, data, size, offset);
     ++disk.failed_writes_;
     return result;
   }
@@ -62,7 +69,7 @@ class FaultyDisk {
   static int sync(sqlite3_file* file, int flags) {
     FaultyDisk& disk = install();
     ++disk.syncs_;
-    return disk.real_sync_(file, flags);
+    return disk.real_sync_.load()(file, flags);
   }
 
   sqlite3_vfs* real_ = nullptr;
@@ -73,6 +80,7 @@ class FaultyDisk {
   std::atomic<decltype(sqlite3_io_methods::xWrite)> real_write_{nullptr};
   std::atomic<decltype(sqlite3_io_methods::xSync)> real_sync_{nullptr};
   std::atomic<int> write_result_{SQLITE_OK};
+  std::atomic<int64_t> room_{0};
   std::atomic<int> failed_writes_{0};
   std::atomic<int> syncs_{0};
 };

@@ -21,9 +21,11 @@
 namespace quota::store {
 namespace {
 
-// One transaction holds at most so many requests: the first of a great many gets its grant before
-// the last has been looked at.
-constexpr size_t kBatch = 1024;
+// What one transaction holds at most. Somebody waits for a reserve: the first of a great many gets
+// its grant before the last has been looked at. Nobody waits for a settle, and a stop has one for
+// every subject: the more of them go together, the less often a page is written.
+constexpr size_t kReservesAtOnce = 1024;
+constexpr size_t kRequestsAtOnce = 65'536;
 
 // Everything that touches the file, on the store's thread only.
 struct Contents {
@@ -52,11 +54,20 @@ struct Batch {
   bool empty() const { return requests.empty() && calls.empty(); }
   // Keeps the memory for the next batch, but not that of a rare burst.
   void clear() {
-    if (requests.capacity() > 4 * kBatch) requests = {};
+    if (requests.capacity() > 4 * kReservesAtOnce) requests = {};
     requests.clear();
     calls.clear();
   }
 };
+
+std::span<const Request> first_transaction(std::span<const Request> requests) {
+  size_t size = 0;
+  for (size_t reserves = 0; size < std::min(requests.size(), kRequestsAtOnce); ++size) {
+    if (!std::holds_alternative<engine::Reserve>(requests[size])) continue;
+    if (++reserves > kReservesAtOnce) break;
+  }
+  return requests.first(size);
+}
 
 absl::Status closed() { return absl::FailedPreconditionError("the store is closed"); }
 
@@ -169,7 +180,7 @@ class LocalStore::Impl {
 
   void carry_out(std::span<const Request> requests) {
     while (!requests.empty()) {
-      const auto part = requests.first(std::min(requests.size(), kBatch));
+      const std::span<const Request> part = first_transaction(requests);
       requests = requests.subspan(part.size());
       const Now begin = options_.clock();
       const std::vector<engine::Grant> grants = contents_->recorder.carry_out(part, begin);

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <chrono>
 #include <iostream>
-#include <numeric>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "store/faulty_disk.h"
 #include "store/sqlite.h"
@@ -20,13 +22,11 @@ using engine::SavedBucket;
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::Field;
-using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
-using testing::StartsWith;
 using testing::UnorderedElementsAre;
 
 const MonthKey kMonth{"c:acme", 20'000};
+constexpr size_t kSubjects = 100'000;
 const std::string kAddress("a:\xc0\x00\x02\x01", 6);
 
 auto is_bucket(const SavedBucket& bucket) {
@@ -254,7 +254,6 @@ TEST_F(LocalStoreTest, a_stop_on_a_full_disk_is_an_error_and_gives_nobody_more) 
 }
 
 TEST_F(LocalStoreTest, a_hundred_thousand_subjects_are_reserved_in_batches) {
-  constexpr size_t kSubjects = 100'000;
   const std::unique_ptr<LocalStore> store = open();
   for (const char* round : {"new", "known"}) {
     const auto begin = std::chrono::steady_clock::now();

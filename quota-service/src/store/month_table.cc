@@ -37,7 +37,8 @@ absl::StatusOr<engine::Grant> MonthTable::reserve(const engine::Reserve& request
   }
   // The mark may lie above a limit that has been lowered since; what is granted never does.
   const int64_t granted = std::min(mark, std::max(used, request.limit));
-  return engine::Grant{.month = request.month, .used = used, .mark = granted, .ok = true};
+  return engine::Grant{
+      .month = request.month, .used = used, .mark = granted, .ok = true, .seq = request.seq};
 }
 
 absl::Status MonthTable::settle(const engine::MonthKey& month, int64_t used) {

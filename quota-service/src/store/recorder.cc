@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 
 namespace quota::store {
@@ -11,10 +12,29 @@ namespace {
 
 constexpr int64_t kHourUs = 3'600'000'000;
 constexpr int64_t kDayUs = 24 * kHourUs;
-constexpr int64_t kKeepDays = 14 * 31;
+constexpr int64_t kKeepDays = int64_t{14} * 31;
 
 // What has to fit before a full disk counts as free again; less would be full at the next batch.
-constexpr int64_t kRoomBytes = 64 * 1024;
+constexpr int64_t kRoomBytes = int64_t{64} * 1024;
+
+const engine::MonthKey& month_of(const Request& request) {
+  const auto* reserve = std::get_if<engine::Reserve>(&request);
+  return reserve != nullptr ? reserve->month : std::get<Settle>(request).month;
+}
+
+// In the order of the table, so that each of its pages is written once, and for any one month in
+// the order in which they came.
+std::vector<const Request*> in_table_order(std::span<const Request> requests) {
+  std::vector<const Request*> order;
+  order.reserve(requests.size());
+  for (const Request& request : requests) order.push_back(&request);
+  std::stable_sort(order.begin(), order.end(), [](const Request* a, const Request* b) {
+    const engine::MonthKey& left = month_of(*a);
+    const engine::MonthKey& right = month_of(*b);
+    return std::tie(left.period, left.subject) < std::tie(right.period, right.subject);
+  });
+  return order;
+}
 
 }  // namespace
 
@@ -70,13 +90,13 @@ absl::Status Recorder::flush(Now now) {
 
 absl::Status Recorder::write(std::span<const Request> requests,
                              std::vector<engine::Grant>& grants) {
-  for (const Request& request : requests) {
-    if (const auto* reserve = std::get_if<engine::Reserve>(&request)) {
+  for (const Request* request : in_table_order(requests)) {
+    if (const auto* reserve = std::get_if<engine::Reserve>(request)) {
       absl::StatusOr<engine::Grant> grant = months_.reserve(*reserve);
       if (!grant.ok()) return grant.status();
       grants.push_back(*std::move(grant));
     } else {
-      const auto& settle = std::get<Settle>(request);
+      const auto& settle = std::get<Settle>(*request);
       absl::Status status = months_.settle(settle.month, settle.used);
       if (!status.ok()) return status;
     }
@@ -89,7 +109,8 @@ absl::Status Recorder::write(std::span<const Request> requests,
 void Recorder::refuse(std::span<const Request> requests, std::vector<engine::Grant>& grants) {
   for (const Request& request : requests) {
     if (const auto* reserve = std::get_if<engine::Reserve>(&request)) {
-      grants.push_back({.month = reserve->month, .used = 0, .mark = 0, .ok = false});
+      grants.push_back(
+          {.month = reserve->month, .used = 0, .mark = 0, .ok = false, .seq = reserve->seq});
       ++stats_.refused;
     } else {
       const auto& settle = std::get<Settle>(request);

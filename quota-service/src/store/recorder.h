@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <span>
+#include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,8 +33,8 @@ class Recorder {
 
   explicit Recorder(StateFile& file, int64_t retry_us = kRetryUs);
 
-  // Carries out `requests` in order, in one transaction, and returns a grant for each Reserve. They
-  // are durable, or not ok.
+  // Carries out `requests` in one transaction, those of one month in their order, and returns a
+  // grant for each Reserve. They are durable, or not ok.
   std::vector<engine::Grant> carry_out(std::span<const Request> requests, Now now);
 
   // Chores: tries to write again where that has failed, forgets months that are too old. Returns

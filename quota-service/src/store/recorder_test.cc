@@ -4,6 +4,8 @@
 #include <spdlog/sinks/ringbuffer_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -110,6 +112,15 @@ TEST_F(RecorderTest, it_recovers_by_itself_when_nobody_asks) {
   EXPECT_EQ(*file_->database().integer("SELECT count(*) FROM room"), 0);
 }
 
+TEST_F(RecorderTest, a_disk_with_little_room_still_counts_as_full) {
+  disk_.fail_writes_with(SQLITE_FULL);
+  reserve();
+  disk_.fail_writes_after(40'000, SQLITE_FULL);
+  now_.mono_us += Recorder::kRetryUs;
+  recorder_->tend(now_);
+  EXPECT_FALSE(recorder_->healthy());
+}
+
 TEST_F(RecorderTest, settles_of_a_full_disk_are_written_when_there_is_room) {
   carry_out({Settle{kMonth, 100}, Settle{{"c:b", 1}, 200}});
   disk_.fail_writes_with(SQLITE_FULL);
@@ -145,10 +156,8 @@ TEST_F(RecorderTest, each_change_of_health_is_one_line_in_the_log) {
   disk_.fail_writes_with(SQLITE_OK);
   now_.mono_us += 100'000;
   for (int i = 0; i < 20; ++i) reserve();
-  std::vector<std::string> lines;
-  for (std::string line : log_->last_formatted()) {
-    lines.push_back(line.substr(0, line.find_last_not_of('\n') + 1));
-  }
+  std::vector<std::string> lines = log_->last_formatted();
+  for (std::string& line : lines) line.pop_back();  // its line end
   EXPECT_THAT(lines,
               ElementsAre("error store: cannot write " + path_ +
                               ": database or disk is full; nothing more is reserved until "
@@ -163,7 +172,7 @@ TEST_F(RecorderTest, months_are_forgotten_after_fourteen_months_and_not_before) 
   const MonthKey kept{"c:kept", 20'000 - 434};
   std::vector<Request> requests = {Settle{kept, 2}, Settle{kMonth, 3}};
   for (int i = 0; i < 1'200; ++i) {
-    requests.push_back(Settle{{"c:" + std::to_string(i), old.period}, 1});
+    requests.emplace_back(Settle{{"c:" + std::to_string(i), old.period}, 1});
   }
   carry_out(requests);
   EXPECT_EQ(recorder_->tend(now_), 3'600'000'000);  // not in the first hour

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <string_view>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -22,6 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr int64_t kApplicationId = 0x51676174;  // "Qgat"
 constexpr int64_t kVersion = 1;
+constexpr char kMagic[] = "SQLite format 3";  // the zero at its end is part of it
 
 // Amounts are milli-units. Months are ordered by period first, so that those which are too old lie
 // together; `room` is empty except while a full disk is probed.
@@ -69,7 +69,7 @@ constexpr int kBusyTimeoutMs = 1000;
 
 // A full check reads every page. Up to this size it takes a fraction of a second; above it the
 // header, the schema and SQLite's own checks of each page that it touches have to do.
-constexpr uintmax_t kQuickCheckBytes = 64 << 20;
+constexpr uintmax_t kQuickCheckBytes = uintmax_t{64} << 20;
 
 absl::Status foreign(const std::string& path) {
   return absl::Status(absl::StatusCode::kFailedPrecondition,
@@ -158,9 +158,8 @@ absl::StatusOr<Found> look(const std::string& path, const fs::path& resolved) {
 
   std::array<unsigned char, 100> header{};
   const ssize_t got = ::pread(file, header.data(), header.size(), 0);
-  constexpr std::string_view kMagic("SQLite format 3", 16);  // with the zero at its end
   if (got != static_cast<ssize_t>(header.size()) ||
-      std::memcmp(header.data(), kMagic.data(), kMagic.size()) != 0) {
+      std::memcmp(header.data(), kMagic, sizeof(kMagic)) != 0) {
     return foreign(path);
   }
   int64_t application_id = 0;

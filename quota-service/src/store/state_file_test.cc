@@ -35,13 +35,14 @@ void overwrite(const std::string& path, std::streamoff offset, const std::string
   file << bytes;
 }
 
+constexpr uid_t kNobody = 65'534;
+
 // What `path` is refused with to a user who is not root, for whom permissions count.
 std::string refusal_to_ordinary_user(const std::string& path) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   const pid_t child = fork();
   if (child == 0) {
-    constexpr uid_t kNobody = 65'534;
     if (getuid() == 0 &&
         (setgroups(0, nullptr) != 0 || setgid(kNobody) != 0 || setuid(kNobody) != 0)) {
       _exit(1);
@@ -200,7 +201,7 @@ TEST_F(StateFileTest, a_killed_quotad_holds_nothing) {
 
 TEST_F(StateFileTest, a_truncated_file_is_refused_as_damaged) {
   make();
-  std::filesystem::resize_file(path_, 2 * 4096);
+  std::filesystem::resize_file(path_, 8192);
   EXPECT_THAT(refusal(path_), StartsWith(path_ + " is damaged ("));
   EXPECT_THAT(refusal(path_), HasSubstr("; put a backup in its place, or move " + path_ +
                                         "* away to start with empty counts"));

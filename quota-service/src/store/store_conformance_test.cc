@@ -23,6 +23,8 @@ using engine::MonthKey;
 using engine::Reserve;
 
 constexpr int64_t kMilli = 1000;
+constexpr int kThreads = 4;
+constexpr int kEach = 500;
 const MonthKey kMonth{"c:acme", 20'000};
 
 // One life of a store: a reserve that waits for its grant.
@@ -219,10 +221,9 @@ TEST_P(StoreConformance, a_lowered_limit_bounds_the_grant_but_not_what_is_rememb
 }
 
 TEST_P(StoreConformance, each_of_many_concurrent_reserves_is_answered_once) {
-  constexpr int kThreads = 4;
-  constexpr int kEach = 500;
   Life life(*world_);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&life, t] {
       for (int i = 0; i < kEach; ++i) {
