@@ -5,6 +5,8 @@
 namespace quota {
 namespace {
 
+constexpr char kDigits[] = "0123456789abcdef";
+
 int digit_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -21,7 +23,6 @@ Sha256 sha256(std::string_view data) {
 }
 
 std::string to_hex(const Sha256& digest) {
-  static constexpr char kDigits[] = "0123456789abcdef";
   std::string hex;
   hex.reserve(digest.size() * 2);
   for (uint8_t byte : digest) {

@@ -5,15 +5,14 @@
 #include <atomic>
 #include <thread>
 
+#include "identity/test_policy.h"
+
 namespace quota::identity {
 namespace {
 
-policy::Consumer consumer(std::string id, std::vector<std::string> keys, std::string tier = "") {
-  policy::Consumer result;
-  result.id = std::move(id);
-  result.tier = std::move(tier);
-  for (const std::string& key : keys) result.api_keys.push_back(sha256(key));
-  return result;
+policy::Consumer consumer(std::string id, const std::vector<std::string>& keys,
+                          std::string tier = "") {
+  return test::consumer(std::move(id), std::move(tier), keys);
 }
 
 TEST(Directory, FindsByIdAndByEachKey) {

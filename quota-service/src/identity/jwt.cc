@@ -20,6 +20,7 @@ namespace quota::identity {
 namespace {
 
 constexpr int kLeastRsaBits = 2048;
+constexpr double kFarAway = 1e15;  // seconds; keeps arithmetic on dates within 64 bits
 
 struct FreeJwt {
   void operator()(jwt_t* jwt) const { jwt_free(jwt); }
@@ -56,7 +57,6 @@ std::optional<double> date_of(jwt_t* jwt, const char* claim) {
   double seconds = 0;
   const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), seconds);
   if (json.empty() || error != std::errc{} || end != json.data() + json.size()) return std::nullopt;
-  constexpr double kFarAway = 1e15;  // keeps arithmetic on the result within 64 bits
   return std::clamp(seconds, -kFarAway, kFarAway);
 }
 

@@ -244,14 +244,14 @@ TEST(Jwt, AnAudienceThatJsonCannotHoldMatchesNothing) {
 
 TEST(Jwt, RefusesATokenThatNamesNoConsumer) {
   const std::string exp = R"("exp":)" + in(60);
-  for (const std::string& subject :
+  for (std::string payload :
        {std::string(), std::string(R"("sub":"",)"), std::string(R"("sub":null,)"),
         std::string(R"("sub":7,)"), std::string(R"("sub":["acme"],)"),
         std::string(R"("sub":"a\nb",)"), std::string(R"("sub":"a\u007f",)"),
         R"("sub":")" + std::string(129, 'a') + R"(",)"}) {
-    EXPECT_EQ(status_of(test::raw_hs256(kSecret, kHeader, "{" + subject + exp + "}")),
-              JwtStatus::kNoConsumer)
-        << subject;
+    payload.insert(0, "{").append(exp).append("}");
+    EXPECT_EQ(status_of(test::raw_hs256(kSecret, kHeader, payload)), JwtStatus::kNoConsumer)
+        << payload;
   }
   EXPECT_EQ(status_of(hs256(R"({"sub":")" + std::string(128, 'a') + R"(",)" + exp + "}")),
             JwtStatus::kValid);

@@ -15,14 +15,14 @@
 namespace quota::identity {
 namespace {
 
+constexpr std::string_view kScheme = "bearer";
+constexpr std::string_view kBlank = " \t";
 constexpr std::string_view kAnonymousKey = "a:";
 constexpr size_t kMaxConsumerBytes = 128;  // no longer name is hashed: none is a consumer id
 
 // The token in "Bearer <token>" or in a bare "<token>"; empty when there is none, as in the
 // credentials of another scheme.
 std::string_view bearer_token(std::string_view value) {
-  constexpr std::string_view kScheme = "bearer";
-  constexpr std::string_view kBlank = " \t";
   const size_t end = value.find_last_not_of(kBlank) + 1;
   const size_t start = std::min(value.find_first_not_of(kBlank), end);
   value = value.substr(start, end - start);

@@ -1,8 +1,13 @@
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <cstdlib>
 #include <new>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "identity/resolver.h"
 #include "identity/test_policy.h"
@@ -142,6 +147,13 @@ TEST_F(ResolverCacheTest, APolicyChangedInPlaceIsNewByItsGeneration) {
   EXPECT_EQ(resolve_key("listed key").tier, "free");
 }
 
+TEST_F(ResolverCacheTest, AnotherPolicyIsNewWhateverItsGeneration) {
+  EXPECT_EQ(resolve_key("listed key").tier, "pro");
+  policy::Policy other = test::basic_policy();
+  resolver_.begin(other, policy_generation_, kNow);
+  EXPECT_EQ(resolve_key("listed key").kind, Kind::kAnonymous);
+}
+
 TEST_F(ResolverCacheTest, NothingIsForgottenWhenNothingChanges) {
   resolve_key("listed key");
   resolve_key("unknown key");
@@ -211,11 +223,11 @@ TEST_F(ResolverCacheTest, WhatIsRememberedOrAnonymousIsResolvedWithoutAllocating
 }
 
 TEST_F(ResolverCacheTest, ResolversOfManyThreadsShareADirectoryThatChanges) {
-  std::vector<std::thread> readers;
+  std::array<std::thread, 3> readers;
   std::atomic<bool> done = false;
   std::atomic<int> wrong = 0;
-  for (int i = 0; i < 3; ++i) {
-    readers.emplace_back([&] {
+  for (std::thread& reader : readers) {
+    reader = std::thread([&] {
       Resolver resolver(directory_);
       while (!done) {
         resolver.begin(policy_, policy_generation_, kNow);
