@@ -101,6 +101,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
       return status;
     }
   }
+  // The server as a whole ("") is registered by gRPC itself.
+  if (grpc::HealthCheckServiceInterface* health = self->server_->GetHealthCheckService()) {
+    health->SetServingStatus(quota::v1::QuotaService::service_full_name(), true);
+  }
   for (const auto& queue : self->queues_) {
     DecideCall::await(self->service_, *queue);
     CheckCall::await(self->service_, *queue);
