@@ -96,6 +96,7 @@ start() {
   fi
   write_nginx_conf
 
+  say "Starting the demo API, quotad and nginx ..."
   start_service "the demo API" "$dir/api.log" "$PYTHON" "$DEMO/api.py" "$dir/api.sock"
   wait_for "the demo API" "$dir/api.log" test -S "$dir/api.sock"
 
@@ -129,7 +130,8 @@ The sidecar's admin API is at http://127.0.0.1:$admin_port, its metrics at /metr
 at http://127.0.0.1:$port/gateway-metrics. From the command line:
 
   build/release/quotactl --admin http://127.0.0.1:$admin_port get demo-free
-  build/release/quotactl --admin http://127.0.0.1:$admin_port explain --key demo-free-key --path /compare
+  QUOTACTL_API_KEY=demo-free-key build/release/quotactl --admin http://127.0.0.1:$admin_port \\
+    explain --path /compare
 
 Logs and state are in $dir. Stop with Ctrl-C."
 }
@@ -157,6 +159,7 @@ main() {
   trap 'exit 129' HUP
   is_free "$port" ||
     die "port $port of 127.0.0.1 is taken or not permitted; choose another: $0 --port $((port % 65535 + 1))"
+  if [[ ! -x $BUILT/quotad ]]; then say "The first build takes some minutes."; fi
   build release quotad quotactl ngx_http_quota_module
 
   dir=$(mktemp -d "${TMPDIR:-/tmp}/quotagate.XXXXXX")
@@ -164,6 +167,7 @@ main() {
   admin_port=$(choose_admin_port)
   start "$admin_port"
   if [[ $check == yes ]]; then
+    say "Checking http://127.0.0.1:$port ..."
     "$PYTHON" "$DEMO/acceptance.py" run "http://127.0.0.1:$port" || status=$?
     exit "$status"
   fi

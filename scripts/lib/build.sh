@@ -7,7 +7,7 @@
 run_logged() {
   local what=$1 log=$2 status=0
   shift 2
-  say "$what ..."
+  say "$what (log: $log) ..."
   setsid setpriv --pdeathsig TERM "$@" >"$log" 2>&1 &
   logged_pid=$!
   wait "$logged_pid" || status=$?

@@ -233,9 +233,12 @@ class FakeSidecar:
         os.unlink(self.path)
 
     def drop_connections(self):
-        for connection in self.connections:
+        """Those that are open now; workers may come back at once."""
+        dropped = self.connections
+        for connection in dropped:
             connection.close()
-        wait_until(lambda: not self.connections, "the fake sidecar closes its connections")
+        wait_until(lambda: not set(dropped) & set(self.connections),
+                   "the fake sidecar closes its connections")
         with self._lock:
             self._kept.clear()
 

@@ -117,5 +117,5 @@ def test_quotad_shows_the_metrics_that_are_promised(quotad):
 
 def test_quotad_counts_policy_loads(quotad):
     metrics = quotad.metrics()
-    assert metrics.sum("quota_policy_loads_total", result="ok") == 1
+    assert metrics.sum("quota_policy_loads_total", result="loaded") == 1
     assert metrics.sum("quota_policy_info") == 1

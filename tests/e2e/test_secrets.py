@@ -116,7 +116,7 @@ def test_the_store_holds_no_key(world):
 def test_the_complaint_about_a_wrong_policy_holds_no_key(stack, line):
     quotad = stack.quotad()
     quotad.set_policy("version: 1\ntiers: {free: {requests_per_minute: 10}}\nconsumers:\n" + line)
-    wait_until(lambda: quotad.metrics().sum("quota_policy_loads_total", result="error") >= 1,
+    wait_until(lambda: quotad.metrics().sum("quota_policy_loads_total", result="rejected") >= 1,
                "the wrong policy is counted")
     assert_holds_no_secret("the log", quotad.log())
     assert_holds_no_secret("/v1/policy", quotad.get("/v1/policy")[1])
