@@ -50,7 +50,7 @@ def test_sighup_reads_the_file_again(stack):
 
 
 WRONG = {
-    "no YAML": ("version: 1\ntiers: [", ":2:"),
+    "no YAML": ("version: 1\ntiers: ]\n", ":2:"),
     "unknown version": ("version: 99\n", ":1:"),
     "negative limit": ("version: 1\ntiers:\n  free: {requests_per_minute: -5}\n", ":3:"),
     "unknown tier": ("version: 1\ntiers: {free: {requests_per_minute: 5}}\nconsumers:\n"

@@ -14,13 +14,16 @@ API_KEY = "sk-live-4f9d0c1e77aa"
 UNKNOWN_KEY = "sk-live-unknown-b1946ac9"
 MANAGED_KEY = "sk-live-managed-5d41402a"
 JWT_SECRET = "jwt-secret-6e809cbda0732ac4845916a59016f954"
+EXPIRES = 4_000_000_000
 WRONG_TOKEN = "wrong-admin-token-99e1"
 
 
 def tokens():
     return {
-        "good bearer token": jwt.encode({"sub": "acme", "tier": "pro"}, JWT_SECRET, "HS256"),
-        "bad bearer token": jwt.encode({"sub": "acme"}, "another secret, which is wrong", "HS256"),
+        "good bearer token": jwt.encode({"sub": "acme", "tier": "pro", "exp": EXPIRES},
+                                        JWT_SECRET, "HS256"),
+        "bad bearer token": jwt.encode({"sub": "acme", "exp": EXPIRES},
+                                       "another secret, which is wrong", "HS256"),
     }
 
 

@@ -13,7 +13,7 @@ ADDRESS_SANITIZER = "address" in SANITIZE
 THREAD_SANITIZER = "thread" in SANITIZE
 
 # Nothing here measures speed. Under a sanitizer everything is simply given more time.
-PATIENCE = 30 if SANITIZE else 10
+PATIENCE = 60 if SANITIZE else 20
 
 _SYSTEM_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # nginx, for ordinary users
 _MODULES = pathlib.Path("/usr/lib/nginx/modules")
