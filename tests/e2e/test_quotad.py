@@ -1,5 +1,6 @@
 """How quotad starts, whom it lets in, and how it stops."""
 
+import contextlib
 import grp
 import os
 import signal
@@ -247,3 +248,17 @@ def test_no_verdict_is_lost_when_quotad_is_told_to_stop_under_load(stack):
     thread.join()
     # Whatever quotad had read it answered; one may have been on its way when the stream ended.
     assert len(unanswered) <= 1
+
+
+def test_a_stop_at_the_moment_when_clients_leave_is_clean(stack):
+    quotad = stack.quotad()
+    for _ in range(10):
+        client = quotad.client()
+        with contextlib.ExitStack() as streams:
+            for _ in range(50):
+                stream = streams.enter_context(client.decide())
+                stream.send(quota_pb2.Check(id=1, **IDENTIFY))
+                stream.receive_verdicts(1)
+            client.close()
+            quotad.stop()  # fails unless quotad ends with 0
+        quotad.start()
