@@ -108,6 +108,12 @@ std::string_view outcome_name(v1::Outcome outcome) {
   }
 }
 
+// 2 and 1.5, as the admin API writes them.
+Json units(uint64_t milli) {
+  if (milli % 1000 == 0) return milli / 1000;
+  return static_cast<double>(milli) / 1000;
+}
+
 Json limit_json(bool present, const v1::Limit& limit) {
   if (!present) return nullptr;
   return {{"limit", limit.limit()},
@@ -122,7 +128,7 @@ void print_as_json(const v1::Verdict& verdict) {
               {"consumer", verdict.consumer()},
               {"tier", verdict.tier()},
               {"endpoint", verdict.endpoint()},
-              {"cost", static_cast<double>(verdict.cost_milli()) / 1000},
+              {"cost", units(verdict.cost_milli())},
               {"minute", limit_json(verdict.has_minute(), verdict.minute())},
               {"month", limit_json(verdict.has_month(), verdict.month())},
               {"retry_after_ms", verdict.retry_after_ms()},

@@ -26,7 +26,8 @@ void Facts::add_options(CLI::App& command) {
                   "file with the bearer token, - for standard input; or QUOTACTL_BEARER holds it")
       ->type_name("FILE");
   command.add_option("--hits", hits, "how many such requests at once [1]")
-      ->check(CLI::Range(1, 1'000'000));
+      ->type_name("N")
+      ->check(CLI::Validator(CLI::Range(1, 1'000'000)).description(""));
 }
 
 absl::Status Facts::complete() {

@@ -28,8 +28,8 @@ void declare(CLI::App& app, Session& session) {
                  "file with the admin token, - for standard input; or QUOTACTL_TOKEN holds it")
       ->type_name("FILE");
   app.add_flag("--json", session.json, "write JSON, for programs");
-  app.require_subcommand(1);
-  app.fallthrough();  // so that these options may also follow the command
+  app.require_subcommand(0, 1);  // none at all is said below, in better words
+  app.fallthrough();             // so that these options may also follow the command
   app.get_formatter()->column_width(30);
   app.footer(
       "Exit codes: 0 fine or allowed, 1 an error or an invalid policy, 2 denied,\n"
@@ -59,6 +59,9 @@ ExitCode run(int argc, const char* const* argv) {
     return app.exit(wanted) == 0 ? kOk : kError;
   } catch (const CLI::ParseError& error) {
     return fail(absl::InvalidArgumentError(fmt::format("{}; see quotactl --help", error.what())));
+  }
+  if (!session.command) {
+    return fail(absl::InvalidArgumentError("name a command; quotactl --help lists them"));
   }
   try {
     const auto code = session.command();

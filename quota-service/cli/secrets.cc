@@ -25,9 +25,9 @@ absl::StatusOr<std::string> read_secret(const std::string& file, const char* var
     secret = *std::move(text);
   }
   while (secret.ends_with('\n') || secret.ends_with('\r')) secret.pop_back();
-  const std::string source = file.empty() ? variable : file;
+  const std::string source = file.empty() ? variable : file == "-" ? "standard input" : file;
   if (secret.empty() && !file.empty()) {
-    return absl::InvalidArgumentError(fmt::format("{} is empty; write the secret into it", source));
+    return absl::InvalidArgumentError(fmt::format("{} holds no secret; it is empty", source));
   }
   if (!std::ranges::all_of(secret, [](char c) { return c >= ' ' && c <= '~'; })) {
     return absl::InvalidArgumentError(
