@@ -119,6 +119,19 @@ TEST_F(EngineTest, PeekAnswersAndTakesNothing) {
   EXPECT_EQ(allowed_of(150, free_tier()), 100);
 }
 
+TEST_F(EngineTest, NeitherAPeekNorADenialUnderLowerLimitsTakesWhatWasSaved) {
+  decide(free_tier());
+  pass(120 * kSecond);
+  Charge elsewhere = free_tier();
+  elsewhere.limits.minute = 10 * kUnit;
+  elsewhere.peek = true;
+  EXPECT_EQ(decide(elsewhere).outcome, Outcome::kAllowed);
+  elsewhere.peek = false;
+  elsewhere.cost = 20 * kUnit;
+  EXPECT_EQ(decide(elsewhere).outcome, Outcome::kDenied);
+  EXPECT_EQ(allowed_of(200, free_tier()), 150);
+}
+
 TEST_F(EngineTest, TheMonthIsNamedAndWaitedForWhenItIsSpent) {
   Charge charge = free_tier();
   charge.limits.month = 10 * kUnit;
@@ -380,6 +393,16 @@ TEST_F(SmallEngineTest, AtTheCapNewcomersAreRefusedUntilSomebodyMayBeForgotten) 
   }
   pass(60 * kSecond);
   EXPECT_EQ(decide(anonymous("a:new")).outcome, Outcome::kAllowed);
+}
+
+TEST_F(SmallEngineTest, InShadowModeNotEvenTheCapRefuses) {
+  for (int i = 0; i < 4; ++i) allowed_of(30, anonymous("a:" + std::to_string(i)));
+  Charge newcomer = anonymous("a:new");
+  newcomer.mode = Mode::kShadow;
+  const Decision decision = decide(newcomer);
+  EXPECT_EQ(decision.outcome, Outcome::kAllowed);
+  EXPECT_TRUE(decision.shadow);
+  EXPECT_EQ(decision.reason, Reason::kCapacity);
 }
 
 TEST_F(SmallEngineTest, AForgottenConsumerKeepsItsMonth) {

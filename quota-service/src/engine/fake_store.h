@@ -22,6 +22,9 @@ class FakeStore final : public Store {
   void settle(MonthKey month, int64_t used) override {
     queue_.emplace_back(std::make_pair(std::move(month), used));
   }
+  void spend(MonthKey month, int64_t amount) override {
+    queue_.emplace_back(Spend{std::move(month), amount});
+  }
   bool healthy() const override { return healthy_; }
 
   void set_healthy(bool healthy) { healthy_ = healthy; }
@@ -38,6 +41,8 @@ class FakeStore final : public Store {
         if (const auto* reserve = std::get_if<Reserve>(&queue_.front())) {
           ++reserves_;
           grants.push_back(grant(*reserve));
+        } else if (const auto* spent = std::get_if<Spend>(&queue_.front())) {
+          marks[{spent->month.subject, spent->month.period}] += spent->amount;
         } else {
           const auto& [month, used] = std::get<Settle>(queue_.front());
           marks[{month.subject, month.period}] = used;
@@ -51,6 +56,10 @@ class FakeStore final : public Store {
 
  private:
   using Settle = std::pair<MonthKey, int64_t>;
+  struct Spend {
+    MonthKey month;
+    int64_t amount;
+  };
 
   Grant grant(const Reserve& reserve) {
     Grant grant{.month = reserve.month, .seq = reserve.seq};
@@ -68,7 +77,7 @@ class FakeStore final : public Store {
   bool healthy_ = true;
   bool failing_ = false;
   size_t reserves_ = 0;
-  std::deque<std::variant<Reserve, Settle>> queue_;
+  std::deque<std::variant<Reserve, Settle, Spend>> queue_;
 };
 
 // Keeps what it is told.

@@ -29,7 +29,7 @@ struct Event {
 class Model {
  public:
   bool decide(const Event& event, Now now, int64_t burst_milli) {
-    State& state = states_[event.subject];
+    State state = states_[event.subject];
     advance(state, now.mono_us, event.limit, burst_milli);
     int64_t& spent = spent_[{event.subject, period_at(now.unix_us, 1).start_day}];
     const bool allowed = Exact{event.cost} * kMinute <= state.level - state.level % kMinute &&
@@ -37,6 +37,7 @@ class Model {
     if (allowed && !event.peek) {
       state.level -= Exact{event.cost} * kMinute;
       spent += event.cost;
+      states_[event.subject] = state;
     }
     return allowed;
   }

@@ -13,6 +13,14 @@ constexpr int64_t kSecondUs = 1'000'000;
 
 uint32_t seconds(int64_t us) { return static_cast<uint32_t>(us / kSecondUs); }
 
+// In shadow mode a denial is only said, not meant.
+void apply_mode(const Charge& charge, Decision& decision) {
+  if (decision.outcome != Outcome::kDenied || charge.mode != Mode::kShadow) return;
+  decision.outcome = Outcome::kAllowed;
+  decision.shadow = true;
+  decision.retry_after_us = 0;
+}
+
 // `a + b` that stops at the largest time instead of overflowing.
 int64_t later(int64_t a, int64_t b) { return b > INT64_MAX - a ? INT64_MAX : a + b; }
 
@@ -29,8 +37,8 @@ bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision&
     ++refused_;
     decision.outcome = Outcome::kDenied;
     decision.reason = Reason::kCapacity;
-    decision.degraded = true;
     decision.retry_after_us = kSecondUs;
+    apply_mode(charge, decision);
     return true;
   }
   const bool without_store = record->month.overdue || !store_.healthy();
@@ -47,8 +55,11 @@ bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision&
 Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& charge, Now now,
                                               bool without_store, Decision& decision) {
   record.seen_s = seconds(now.mono_us);
+  // A copy, which replaces the original only when something is taken: neither a denial nor a peek
+  // under other limits than usual leaves a trace.
+  Bucket bucket = record.bucket;
   if (charge.limits.minute >= 0) {
-    record.bucket.advance(now.mono_us, charge.limits.minute, charge.burst_milli);
+    bucket.advance(now.mono_us, charge.limits.minute, charge.burst_milli);
   }
   const Period* period = nullptr;
   bool beyond_mark = false;
@@ -61,7 +72,7 @@ Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& char
     if (record.month.loaded && spend == 0) beyond_mark = false;
   }
   decision = Decision{};
-  if (!refuse(record, charge, period, now, decision)) {
+  if (!refuse(bucket, record.month, charge, period, now, decision)) {
     if (beyond_mark) {
       if (!without_store) return Attempt::kNeedsStore;
       decision.degraded = true;
@@ -72,21 +83,20 @@ Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& char
       }
     }
     if (decision.outcome == Outcome::kAllowed && !charge.peek) {
-      if (charge.limits.minute >= 0) record.bucket.take(charge.cost);
+      if (charge.limits.minute >= 0) {
+        bucket.take(charge.cost);
+        record.bucket = bucket;
+      }
       if (period != nullptr) record.month.used += charge.cost;
     }
   }
-  if (decision.outcome == Outcome::kDenied && charge.mode == Mode::kShadow) {
-    decision.outcome = Outcome::kAllowed;
-    decision.shadow = true;
-    decision.retry_after_us = 0;
-  }
-  describe(record, charge, period, now, decision);
+  apply_mode(charge, decision);
+  describe(bucket, record.month, charge, period, now, decision);
   return Attempt::kDecided;
 }
 
-bool Engine::Shard::refuse(const Record& record, const Charge& charge, const Period* period,
-                           Now now, Decision& decision) const {
+bool Engine::Shard::refuse(const Bucket& bucket, const Month& month, const Charge& charge,
+                           const Period* period, Now now, Decision& decision) {
   const auto deny = [&](Reason reason, int64_t retry_after_us) {
     decision.outcome = Outcome::kDenied;
     decision.reason = reason;
@@ -99,27 +109,27 @@ bool Engine::Shard::refuse(const Record& record, const Charge& charge, const Per
     return deny(Reason::kCostExceedsLimit, Bucket::kMinuteUs);
   }
   // The month is named first: its wait is the longer one.
-  if (period != nullptr && charge.cost > charge.limits.month - record.month.used) {
+  if (period != nullptr && charge.cost > charge.limits.month - month.used) {
     return deny(Reason::kMonth, period->end_us - now.unix_us);
   }
-  if (minute && charge.cost > record.bucket.level()) {
-    return deny(Reason::kMinute, record.bucket.wait_us(charge.cost));
+  if (minute && charge.cost > bucket.level()) {
+    return deny(Reason::kMinute, bucket.wait_us(charge.cost));
   }
   return false;
 }
 
-void Engine::Shard::describe(const Record& record, const Charge& charge, const Period* period,
-                             Now now, Decision& decision) const {
+void Engine::Shard::describe(const Bucket& bucket, const Month& month, const Charge& charge,
+                             const Period* period, Now now, Decision& decision) {
   if (const int64_t limit = charge.limits.minute; limit >= 0) {
     decision.minute.limit = limit;
-    decision.minute.remaining = std::clamp<int64_t>(record.bucket.level(), 0, limit);
-    decision.minute.reset_unix_us = later(now.unix_us, record.bucket.wait_us(limit));
+    decision.minute.remaining = std::clamp<int64_t>(bucket.level(), 0, limit);
+    decision.minute.reset_unix_us = later(now.unix_us, bucket.wait_us(limit));
     decision.minute.window_s = 60;
   }
   if (period != nullptr) {
     const int64_t limit = charge.limits.month;
     decision.month.limit = limit;
-    decision.month.remaining = std::clamp<int64_t>(limit - record.month.used, 0, limit);
+    decision.month.remaining = std::clamp<int64_t>(limit - month.used, 0, limit);
     decision.month.reset_unix_us = period->end_us;
     decision.month.window_s = period->length_s();
   }
@@ -264,13 +274,7 @@ void Engine::Shard::give_back(const Record& record) {
   if (month.loaded) {
     if (month.mark != month.used) store_.settle({record.key, month.period}, month.used);
   } else if (month.used > 0) {
-    // Spent on credit, on top of a count that was never seen: a reserve of just that much.
-    store_.reserve({.month = {record.key, month.period},
-                    .limit = INT64_MAX,
-                    .cost = month.used,
-                    .demand = 0,
-                    .used = -1,
-                    .seq = 0});
+    store_.spend({record.key, month.period}, month.used);
   }
 }
 

@@ -48,10 +48,10 @@ struct Engine::Shard {
   Attempt attempt(Record& record, const Charge& charge, Now now, bool without_store,
                   Decision& decision);
   // Fills in why a check is refused; false when nothing refuses it.
-  bool refuse(const Record& record, const Charge& charge, const Period* period, Now now,
-              Decision& decision) const;
-  void describe(const Record& record, const Charge& charge, const Period* period, Now now,
-                Decision& decision) const;
+  static bool refuse(const Bucket& bucket, const Month& month, const Charge& charge,
+                     const Period* period, Now now, Decision& decision);
+  static void describe(const Bucket& bucket, const Month& month, const Charge& charge,
+                       const Period* period, Now now, Decision& decision);
   void enter_period(Record& record, int32_t period);
   void prefetch(Record& record, const Charge& charge, Now now);
   void request(Record& record, const Charge& charge, int64_t cost, Now now);

@@ -54,6 +54,8 @@ class Store {
   virtual void reserve(Reserve request) = 0;
   // Exactly `used` of this month is spent: the rest of the mark is given back.
   virtual void settle(MonthKey month, int64_t used) = 0;
+  // `amount` more of this month is spent, on top of a count that the engine never saw.
+  virtual void spend(MonthKey month, int64_t amount) = 0;
   // False while writes fail. The engine then decides by policy.store_lost without asking.
   virtual bool healthy() const = 0;
 };

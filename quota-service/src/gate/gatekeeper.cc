@@ -44,18 +44,18 @@ Case Gatekeeper::assess(const identity::Check& check) {
 
 bool Gatekeeper::decide(const Case& assessed, engine::Decision& decision,
                         engine::Engine::MakeWaiter make_waiter) {
-  if (assessed.subject->kind == identity::Kind::kRejected) {
-    decision = engine::Decision{};
-    decision.reason = Reason::kUnknownCredentials;
-    const bool enforced = policy_->mode == policy::Mode::kEnforce;
-    decision.outcome = enforced ? Outcome::kUnauthenticated : Outcome::kAllowed;
-    decision.shadow = policy_->mode == policy::Mode::kShadow;
-    return true;
-  }
   if (assessed.endpoint->cost == 0) {
     decision = engine::Decision{};
     decision.outcome = Outcome::kExempt;
     decision.reason = Reason::kExempt;
+    return true;
+  }
+  const policy::Mode mode = policy_->mode;
+  if (assessed.subject->kind == identity::Kind::kRejected && mode != policy::Mode::kOff) {
+    decision = engine::Decision{};
+    decision.reason = Reason::kUnknownCredentials;
+    decision.shadow = mode == policy::Mode::kShadow;
+    decision.outcome = decision.shadow ? Outcome::kAllowed : Outcome::kUnauthenticated;
     return true;
   }
   return engine_.decide(assessed.charge, now_, decision, make_waiter);

@@ -113,10 +113,15 @@ TEST_F(GatekeeperTest, UnknownCredentialsAreRejectedOrOnlyWatched) {
   identity::Check check = get("/other", "");
   check.api_key = "nobody's";
   EXPECT_EQ(decide(check).outcome, Outcome::kUnauthenticated);
+  check.path = "/health";
+  EXPECT_EQ(decide(check).outcome, Outcome::kExempt) << "what is free asks for no credentials";
+  check.path = "/other";
   write(std::string(kPolicy) + "mode: shadow\n");
   const Decision watched = decide(check);
   EXPECT_EQ(watched.outcome, Outcome::kAllowed);
   EXPECT_TRUE(watched.shadow);
+  write(std::string(kPolicy) + "mode: \"off\"\n");
+  EXPECT_EQ(decide(check).reason, Reason::kOff);
 }
 
 TEST_F(GatekeeperTest, ANewPolicyIsInForceAtTheNextBatchAndKeepsWhatIsUsed) {

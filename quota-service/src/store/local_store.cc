@@ -239,6 +239,10 @@ void LocalStore::settle(engine::MonthKey month, int64_t used) {
   impl_->push(Settle{std::move(month), used});
 }
 
+void LocalStore::spend(engine::MonthKey month, int64_t amount) {
+  impl_->push(Spend{std::move(month), amount});
+}
+
 bool LocalStore::healthy() const { return impl_->healthy(); }
 
 absl::StatusOr<std::vector<policy::Consumer>> LocalStore::load_consumers() {

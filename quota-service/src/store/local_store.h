@@ -35,6 +35,7 @@ class LocalStore final : public engine::Store, public ConsumerStore {
   // and settles a subject once when it forgets it.
   void reserve(engine::Reserve request) override;
   void settle(engine::MonthKey month, int64_t used) override;
+  void spend(engine::MonthKey month, int64_t amount) override;
   bool healthy() const override;
 
   absl::StatusOr<std::vector<policy::Consumer>> load_consumers() override;

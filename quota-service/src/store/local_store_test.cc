@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -13,6 +14,9 @@
 #include "store/sqlite.h"
 #include "store/test_support.h"
 
+// Tried, and caught by these tests: telling of a failure after the grant, no flush at the stop,
+// buckets that stay in the file, consumers that do not wait for the disk, a key with two owners,
+// keys that survive their consumer.
 namespace quota::store {
 namespace {
 
@@ -205,7 +209,21 @@ TEST_F(LocalStoreTest, people_can_read_the_file_while_it_is_in_use) {
             "acme");
 }
 
-TEST_F(LocalStoreTest, a_full_disk_is_seen_before_the_grant_and_recovery_needs_no_traffic) {
+TEST_F(LocalStoreTest, whoever_gets_a_failed_grant_already_sees_the_store_unhealthy) {
+  struct Witness final : engine::GrantSink {
+    void on_grants(const std::vector<Grant>&, Now) override { healthy.set_value(store->healthy()); }
+    LocalStore* store = nullptr;
+    std::promise<bool> healthy;
+  } witness;
+  const std::unique_ptr<LocalStore> store = open();
+  witness.store = store.get();
+  store->start(&witness);
+  disk_.fail_writes_with(SQLITE_FULL);
+  store->reserve({kMonth, 16'000, 10, 500, -1});
+  EXPECT_FALSE(witness.healthy.get_future().get());
+}
+
+TEST_F(LocalStoreTest, a_full_disk_is_noticed_and_recovery_needs_no_traffic) {
   const std::unique_ptr<LocalStore> store = open();
   disk_.fail_writes_with(SQLITE_FULL);
   store->reserve({kMonth, 16'000, 10, 500, -1});
@@ -234,6 +252,19 @@ TEST_F(LocalStoreTest, a_consumer_that_does_not_fit_on_the_disk_is_refused) {
             "cannot save consumer \"acme\": database or disk is full");
   disk_.fail_writes_with(SQLITE_OK);
   EXPECT_THAT(*store->load_consumers(), IsEmpty());
+}
+
+TEST_F(LocalStoreTest, a_stop_soon_after_the_disk_has_room_again_is_exact) {
+  const std::unique_ptr<LocalStore> store = open();
+  store->reserve({kMonth, 16'000, 10, 500, -1});
+  grants_.take_one();
+  disk_.fail_writes_with(SQLITE_FULL);
+  store->settle(kMonth, 77);
+  ASSERT_TRUE(store->month_mark(kMonth).ok());
+  EXPECT_FALSE(store->healthy());
+  disk_.fail_writes_with(SQLITE_OK);
+  EXPECT_TRUE(store->close({}).ok());
+  EXPECT_EQ(*open()->month_mark(kMonth), 77);
 }
 
 TEST_F(LocalStoreTest, a_stop_on_a_full_disk_is_an_error_and_gives_nobody_more) {

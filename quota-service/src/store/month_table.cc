@@ -45,6 +45,11 @@ absl::Status MonthTable::settle(const engine::MonthKey& month, int64_t used) {
   return write_.run(month.period, subject_to_text(month.subject), used);
 }
 
+absl::Status MonthTable::spend(const engine::MonthKey& month, int64_t amount) {
+  const absl::StatusOr<int64_t> before = mark(month);
+  return before.ok() ? settle(month, *before + amount) : before.status();
+}
+
 absl::StatusOr<int64_t> MonthTable::mark(const engine::MonthKey& month) {
   return find(subject_to_text(month.subject), month.period);
 }

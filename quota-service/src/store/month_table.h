@@ -19,6 +19,7 @@ class MonthTable {
   // Moves the mark so far that the request may be spent. A mark is never lowered by this.
   absl::StatusOr<engine::Grant> reserve(const engine::Reserve& request);
   absl::Status settle(const engine::MonthKey& month, int64_t used);
+  absl::Status spend(const engine::MonthKey& month, int64_t amount);
   // 0 when the month is not known.
   absl::StatusOr<int64_t> mark(const engine::MonthKey& month);
 

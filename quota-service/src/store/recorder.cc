@@ -18,8 +18,7 @@ constexpr int64_t kKeepDays = int64_t{14} * 31;
 constexpr int64_t kRoomBytes = int64_t{64} * 1024;
 
 const engine::MonthKey& month_of(const Request& request) {
-  const auto* reserve = std::get_if<engine::Reserve>(&request);
-  return reserve != nullptr ? reserve->month : std::get<Settle>(request).month;
+  return std::visit([](const auto& any) -> const engine::MonthKey& { return any.month; }, request);
 }
 
 // In the order of the table, so that each of its pages is written once, and for any one month in
@@ -96,8 +95,10 @@ absl::Status Recorder::write(std::span<const Request> requests,
       if (!grant.ok()) return grant.status();
       grants.push_back(*std::move(grant));
     } else {
-      const auto& settle = std::get<Settle>(*request);
-      absl::Status status = months_.settle(settle.month, settle.used);
+      const auto* settle = std::get_if<Settle>(request);
+      absl::Status status =
+          settle != nullptr ? months_.settle(settle->month, settle->used)
+                            : months_.spend(month_of(*request), std::get<Spend>(*request).amount);
       if (!status.ok()) return status;
     }
   }
@@ -112,17 +113,24 @@ void Recorder::refuse(std::span<const Request> requests, std::vector<engine::Gra
       grants.push_back(
           {.month = reserve->month, .used = 0, .mark = 0, .ok = false, .seq = reserve->seq});
       ++stats_.refused;
+      continue;
+    }
+    const engine::MonthKey& month = month_of(request);
+    Unwritten& unwritten = unwritten_[{month.subject, month.period}];
+    if (const auto* settle = std::get_if<Settle>(&request)) {
+      unwritten = {.used = settle->used, .more = 0};
     } else {
-      const auto& settle = std::get<Settle>(request);
-      unwritten_[{settle.month.subject, settle.month.period}] = settle.used;
+      unwritten.more += std::get<Spend>(request).amount;
     }
   }
   stats_.unwritten = unwritten_.size();
 }
 
 absl::Status Recorder::write_unwritten() {
-  for (const auto& [month, used] : unwritten_) {
-    absl::Status status = months_.settle({month.first, month.second}, used);
+  for (const auto& [key, unwritten] : unwritten_) {
+    const engine::MonthKey month{key.first, key.second};
+    absl::Status status = unwritten.used ? months_.settle(month, *unwritten.used + unwritten.more)
+                                         : months_.spend(month, unwritten.more);
     if (!status.ok()) return status;
   }
   return absl::OkStatus();

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -22,7 +23,12 @@ struct Settle {
   int64_t used = 0;
 };
 
-using Request = std::variant<engine::Reserve, Settle>;
+struct Spend {
+  engine::MonthKey month;
+  int64_t amount = 0;
+};
+
+using Request = std::variant<engine::Reserve, Settle, Spend>;
 
 // Writes months in batches and knows what to do when writing fails: it refuses to grant, keeps what
 // was settled, and tries again no more often than every `retry_us`. It has no thread and reads no
@@ -75,8 +81,14 @@ class Recorder {
   int64_t failed_at_us_ = 0;
   int64_t retry_at_us_ = 0;
   int64_t forget_at_us_ = 0;  // 0: not decided yet
-  // One entry per month, the newest, so its size is bounded by the subjects in memory.
-  std::map<std::pair<std::string, int32_t>, int64_t> unwritten_;
+  // What one month came to while nothing could be written: a settled count, or none, and what was
+  // spent on top of it.
+  struct Unwritten {
+    std::optional<int64_t> used;
+    int64_t more = 0;
+  };
+  // One entry per month, so its size is bounded by the subjects in memory.
+  std::map<std::pair<std::string, int32_t>, Unwritten> unwritten_;
   Stats stats_;
 };
 

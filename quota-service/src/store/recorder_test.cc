@@ -12,6 +12,9 @@
 #include "store/faulty_disk.h"
 #include "store/test_support.h"
 
+// Tried, and caught by these tests: trying again at once, losing what was settled meanwhile,
+// keeping its first value instead of the last, believing in recovery too soon, passing on the
+// grants of a failed transaction, forgetting months at once or a month too early.
 namespace quota::store {
 namespace {
 
@@ -135,6 +138,25 @@ TEST_F(RecorderTest, settles_of_a_full_disk_are_written_when_there_is_room) {
   EXPECT_EQ(reserve().used, 170);
   EXPECT_EQ(mark({"c:b", 1}), 250);
   EXPECT_EQ(recorder_->stats().unwritten, 0U);
+}
+
+TEST_F(RecorderTest, what_is_spent_on_a_count_nobody_saw_is_added_even_if_the_disk_was_full) {
+  carry_out({Settle{kMonth, 500}});
+  carry_out({Spend{kMonth, 7}});
+  EXPECT_EQ(mark(), 507);
+  disk_.fail_writes_with(SQLITE_FULL);
+  const MonthKey settled{"c:settled", 20'000};
+  carry_out({Spend{kMonth, 3}, Spend{kMonth, 2}, Settle{settled, 40}, Spend{settled, 1}});
+  disk_.fail_writes_with(SQLITE_OK);
+  ASSERT_TRUE(recorder_->flush(now_).ok());
+  EXPECT_EQ(mark(), 512);
+  EXPECT_EQ(mark(settled), 41);
+}
+
+TEST_F(RecorderTest, every_grant_says_which_request_it_answers) {
+  EXPECT_EQ(carry_out({Reserve{kMonth, 16'000, 10, 500, -1, 77}}).front().seq, 77U);
+  disk_.fail_writes_with(SQLITE_FULL);
+  EXPECT_EQ(carry_out({Reserve{kMonth, 16'000, 10, 900, 500, 78}}).front().seq, 78U);
 }
 
 TEST_F(RecorderTest, what_could_not_be_settled_is_flushed_at_the_stop) {
