@@ -82,27 +82,16 @@ admin::StoreCollector::Sample sample(const store::LocalStore& store) {
                        {"write", "error", stats.failures}}};
 }
 
-absl::Status run(const config::Settings& settings) {
-  if (const absl::Status status = config::validate(settings); !status.ok()) return status;
-  policy::LivePolicy live(settings.policy);
-  if (const absl::Status status = live.reload(); !status.ok()) return status;
-  if (settings.check_only) {
-    std::printf("configuration and policy are valid\n");
-    return absl::OkStatus();
-  }
+// What a running quotad is made of, besides its front doors.
+struct Parts {
+  policy::LivePolicy& live;
+  store::LocalStore& store;
+  engine::Engine& engine;
+  identity::Directory& directory;
+};
 
-  auto store = store::LocalStore::open(settings.store.substr(kLocalStore.size()));
-  if (!store.ok()) return store.status();
-  engine::Engine engine(engine_options(settings), **store);
-  identity::Directory directory;
-  const auto consumers = (*store)->load_consumers();
-  if (!consumers.ok()) return consumers.status();
-  for (const policy::Consumer& consumer : *consumers) directory.put(consumer);
-  const auto buckets = (*store)->take_buckets();
-  if (!buckets.ok()) return buckets.status();
-  engine.restore(*buckets, read_clocks());
-  (*store)->start(&engine);
-
+// Opens the front doors, and closes them when a signal says so.
+absl::Status serve(const config::Settings& settings, Parts parts) {
   std::vector<std::shared_ptr<telemetry::DecisionCounters>> counters;
   for (int i = 0; i < settings.threads; ++i) {
     counters.push_back(std::make_shared<telemetry::DecisionCounters>());
@@ -111,16 +100,15 @@ absl::Status run(const config::Settings& settings) {
   metrics.add(std::make_shared<telemetry::DecisionCollector>(
       std::vector<std::shared_ptr<const telemetry::DecisionCounters>>(counters.begin(),
                                                                       counters.end())));
-  metrics.add(std::make_shared<admin::EngineCollector>(engine));
-  metrics.add(std::make_shared<admin::PolicyCollector>(live));
-  metrics.add(std::make_shared<admin::StoreCollector>([&] { return sample(**store); }));
+  metrics.add(std::make_shared<admin::EngineCollector>(parts.engine));
+  metrics.add(std::make_shared<admin::PolicyCollector>(parts.live));
+  metrics.add(std::make_shared<admin::StoreCollector>([&] { return sample(parts.store); }));
   metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
 
-  auto caretaker = std::make_unique<engine::Caretaker>(engine);
   const auto listen = config::parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
   auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
-    return std::make_unique<rpc::Decider>(engine, live, directory,
+    return std::make_unique<rpc::Decider>(parts.engine, parts.live, parts.directory,
                                           counters[static_cast<size_t>(thread)]);
   });
   if (!server.ok()) return server.status();
@@ -131,43 +119,74 @@ absl::Status run(const config::Settings& settings) {
     const auto at = config::parse_listen(settings.admin_listen);
     if (!at.ok()) return at.status();
     admin = std::make_unique<admin::AdminServer>(
-        admin::AdminDeps{.policy = live,
-                         .directory = directory,
-                         .consumers = **store,
-                         .engine = engine,
+        admin::AdminDeps{.policy = parts.live,
+                         .directory = parts.directory,
+                         .consumers = parts.store,
+                         .engine = parts.engine,
                          .metrics = metrics,
                          .ready = ready,
-                         .reload = [&] { return reload(live, "on request"); },
+                         .reload = [&] { return reload(parts.live, "on request"); },
                          .month_used =
                              [&](std::string subject, int32_t period) {
-                               return (*store)->month_mark({std::move(subject), period});
+                               return parts.store.month_mark({std::move(subject), period});
                              }},
         admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
     if (const absl::Status status = admin->start(); !status.ok()) return status;
   }
-  std::unique_ptr<policy::Watcher> watcher;
-  if (!settings.policy.empty()) {
-    watcher = std::make_unique<policy::Watcher>(settings.policy, settings.policy_poll_ms, [&] {
-      (void)reload(live, "after its file changed");
-    });
-  }
+  const auto policy = parts.live.get();
   spdlog::info("quotad {} listens on {} ({} thread{}), admin on {}, store {}, policy {} ({})",
                kVersion, settings.listen, settings.threads, settings.threads == 1 ? "" : "s",
-               settings.admin_listen, settings.store, live.get()->source, live.get()->hash);
+               settings.admin_listen, settings.store, policy->source, policy->hash);
 
   const sigset_t signals = steering_signals();
   for (int number = 0; number != SIGTERM && number != SIGINT;) {
     sigwait(&signals, &number);
-    if (number == SIGHUP) (void)reload(live, "after SIGHUP");
+    if (number == SIGHUP) (void)reload(parts.live, "after SIGHUP");
   }
-
   spdlog::info("stopping: calls under way have {} ms to end", settings.drain_timeout_ms);
   ready = false;
   (*server)->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
-  watcher.reset();
   if (admin != nullptr) admin->stop();
+  return absl::OkStatus();
+}
+
+absl::Status run(const config::Settings& settings) {
+  if (const absl::Status status = config::validate(settings); !status.ok()) return status;
+  policy::LivePolicy live(settings.policy);
+  // Watched before it is read, so that no change falls in between.
+  std::unique_ptr<policy::Watcher> watcher;
+  if (!settings.policy.empty() && !settings.check_only) {
+    watcher = std::make_unique<policy::Watcher>(settings.policy, settings.policy_poll_ms, [&] {
+      (void)reload(live, "after its file changed");
+    });
+  }
+  if (const absl::Status status = live.reload(); !status.ok()) return status;
+  if (settings.check_only) {
+    std::printf("configuration and policy are valid\n");
+    return absl::OkStatus();
+  }
+
+  auto opened = store::LocalStore::open(settings.store.substr(kLocalStore.size()));
+  if (!opened.ok()) return opened.status();
+  store::LocalStore& store = **opened;
+  engine::Engine engine(engine_options(settings), store);
+  identity::Directory directory;
+  const auto consumers = store.load_consumers();
+  if (!consumers.ok()) return consumers.status();
+  for (const policy::Consumer& consumer : *consumers) directory.put(consumer);
+  const auto buckets = store.take_buckets();
+  if (!buckets.ok()) return buckets.status();
+  engine.restore(*buckets, read_clocks());
+  store.start(&engine);
+  auto caretaker = std::make_unique<engine::Caretaker>(engine);
+
+  const absl::Status served = serve(settings, {live, store, engine, directory});
+
+  // Also when a door could not be opened: what was taken out of the store goes back into it.
+  watcher.reset();
   caretaker.reset();
-  const absl::Status closed = (*store)->close(engine.close(read_clocks()));
+  const absl::Status closed = store.close(engine.close(read_clocks()));
+  if (!served.ok()) return served;
   if (closed.ok()) spdlog::info("stopped; every count is saved");
   return closed;
 }

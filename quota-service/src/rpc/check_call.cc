@@ -7,6 +7,7 @@ namespace quota::rpc {
 void CheckCall::await(Service& service, Queue& queue) {
   const auto call = std::make_shared<CheckCall>(service, queue);
   call->alive_ = call;
+  queue.operation_starts();
   service.RequestCheck(&call->context_, &call->request_, &call->writer_, queue.cq(), queue.cq(),
                        static_cast<Event*>(call.get()));
 }
@@ -45,6 +46,7 @@ void CheckCall::wake() { finish(grpc::Status::OK); }
 
 void CheckCall::finish(const grpc::Status& status) {
   alive_ = shared_from_this();
+  queue_.operation_starts();
   void* tag = static_cast<Event*>(this);
   if (status.ok()) {
     writer_.Finish(borrow(verdict_), status, tag);

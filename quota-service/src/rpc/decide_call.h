@@ -36,6 +36,7 @@ class DecideCall final : public LateVerdicts,
     Operation(DecideCall& call, Handler handler) : call_(call), handler_(handler) {}
     void* start() {
       alive_ = call_.shared_from_this();
+      call_.queue_.operation_starts();
       return static_cast<Event*>(this);
     }
     void done(bool ok) override {

@@ -3,6 +3,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/completion_queue.h>
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -34,9 +35,14 @@ class Queue final : private Event {
   grpc::ServerCompletionQueue* cq() { return cq_.get(); }
   Decider& decider() { return *decider_; }
 
-  // Serves events until shut_down() and the last operation.
+  // To be called for every operation started on the queue, by its thread or before that runs.
+  void operation_starts() { ++operations_; }
+
+  // Serves events until shut_down() and the end of the last operation.
   void run();
-  // After the server's own shutdown. Nothing is woken any more.
+  // From any thread, after the server's own shutdown: no more calls will come. An operation that is
+  // started on a closed queue would abort the process, so the queue is closed by its own thread,
+  // once nothing is under way.
   void shut_down();
 
   // From any thread: has `call` woken on this queue's thread.
@@ -44,6 +50,8 @@ class Queue final : private Event {
 
  private:
   void done(bool ok) override;  // the alarm went off
+  void set_alarm();             // under mutex_
+  void close_when_idle();
 
   std::unique_ptr<grpc::ServerCompletionQueue> cq_;
   std::unique_ptr<Decider> decider_;
@@ -51,7 +59,9 @@ class Queue final : private Event {
   std::vector<std::shared_ptr<Wakeable>> posted_;
   grpc::Alarm alarm_;
   bool alarm_set_ = false;
-  bool closed_ = false;
+  bool is_closing_ = false;
+  bool is_closed_ = false;
+  int64_t operations_ = 0;  // under way, without the alarm; the queue's thread's own
 };
 
 }  // namespace quota::rpc

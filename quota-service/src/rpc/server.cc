@@ -1,8 +1,10 @@
 #include "rpc/server.h"
 
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/server_builder.h>
+#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -65,6 +67,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   const auto creds = credentials(options);
   if (!creds.ok()) return creds.status();
 
+  // gRPC's own lines are for those who debug gRPC; a failure is told by the status below.
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    spdlog::debug("grpc: {} ({}:{})", line->message, line->file, line->line);
+  });
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
@@ -85,7 +91,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   self->server_ = builder.BuildAndStart();
   umask(old_mask);
   if (self->server_ == nullptr || (!is_unix && self->port_ == 0)) {
-    for (auto& cq : cqs) cq->Shutdown();
+    for (auto& cq : cqs) {
+      cq->Shutdown();
+      void* tag;
+      bool ok;
+      while (cq->Next(&tag, &ok)) {
+      }
+    }
+    if (self->server_ != nullptr) self->server_->Shutdown();
+    self->server_.reset();
     return absl::FailedPreconditionError(absl::StrCat(
         "listen: cannot listen on ", is_unix ? options.unix_path : tcp_address(options),
         "; is the address in use, or the TLS key not that of the certificate?"));
