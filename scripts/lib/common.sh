@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What every script here shares: where the repository is, and how to speak and to fail.
 
+# shellcheck disable=SC2034 # not every script that reads this needs it
 REPO=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-readonly REPO
 
 # nginx and friends, which an ordinary user's PATH does not hold.
 PATH=$PATH:/usr/sbin:/sbin
