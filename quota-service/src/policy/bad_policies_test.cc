@@ -26,7 +26,7 @@ struct Example {
   std::string expected;  // "line:column: sentence", one per line
 };
 
-void PrintTo(const Example& example, std::ostream* out) { *out << example.name; }
+std::ostream& operator<<(std::ostream& out, const Example& example) { return out << example.name; }
 
 constexpr std::string_view kExpect = "# expect: ";
 

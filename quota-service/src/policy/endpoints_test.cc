@@ -73,9 +73,8 @@ RC_GTEST_PROP(Endpoints, FindWhatReadingTheRulesInOrderFinds, ()) {
   const auto paths = rc::gen::container<std::string>(rc::gen::element('/', 'a', 'b'));
   const auto methods = rc::gen::element<std::string>("", "GET", "POST");
   std::vector<EndpointRule> rules;
-  const int count = *rc::gen::inRange(0, 12);
-  for (int i = 0; i < count; ++i)
-    rules.push_back(rule(*methods, *paths, *rc::gen::arbitrary<bool>()));
+  const size_t count = *rc::gen::inRange<size_t>(0, 12);
+  while (rules.size() < count) rules.push_back(rule(*methods, *paths, *rc::gen::arbitrary<bool>()));
   const Endpoints endpoints(rules, 0);
 
   for (int i = 0; i < 20; ++i) {

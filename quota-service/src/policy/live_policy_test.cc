@@ -103,12 +103,13 @@ TEST_F(LivePolicyOfAFile, ForgetsAnErrorThatWasMended) {
 TEST_F(LivePolicyOfAFile, MayBeReadWhileItIsReplaced) {
   LivePolicy live(path_);
   ASSERT_TRUE(live.reload().ok());
-  constexpr uint64_t kReloads = 200;
+  constexpr uint64_t reloads = 200;
   std::vector<std::thread> readers;
+  readers.reserve(3);
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&live] {
       uint64_t seen = 0;
-      while (seen <= kReloads) {
+      while (seen <= reloads) {
         const uint64_t generation = live.generation();
         ASSERT_GE(generation, seen);
         ASSERT_NE(live.get(), nullptr);
@@ -117,15 +118,15 @@ TEST_F(LivePolicyOfAFile, MayBeReadWhileItIsReplaced) {
     });
   }
   std::thread other([&live] {
-    for (uint64_t i = 0; i < kReloads / 2; ++i) EXPECT_TRUE(live.reload().ok());
+    for (uint64_t i = 0; i < reloads / 2; ++i) EXPECT_TRUE(live.reload().ok());
   });
-  for (uint64_t i = 0; i < kReloads / 2; ++i) {
+  for (uint64_t i = 0; i < reloads / 2; ++i) {
     write(i % 2 == 0 ? "mode: shadow" : "mode: enforce");
     EXPECT_TRUE(live.reload().ok());
   }
   other.join();
   for (std::thread& reader : readers) reader.join();
-  EXPECT_EQ(live.stats().loaded, kReloads + 1);
+  EXPECT_EQ(live.stats().loaded, reloads + 1);
   EXPECT_EQ(live.get()->mode, Mode::kEnforce) << "the content written last";
 }
 

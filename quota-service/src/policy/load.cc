@@ -77,6 +77,11 @@ std::shared_ptr<const Policy> load_policy(std::string_view yaml, const std::stri
                                           Faults& faults) {
   const auto root = parse_yaml(yaml, faults);
   if (!root) return nullptr;
+  // A file that is cut off, or being written, must not pass for a policy without tiers.
+  if (root->kind == YamlNode::Kind::kNull) {
+    faults.add({1, 1}, Message::kEmpty);
+    return nullptr;
+  }
   Draft draft;
   draft.directory = std::filesystem::path(name).parent_path();
   read_policy(*root, draft, faults);
@@ -91,7 +96,8 @@ std::shared_ptr<const Policy> load_policy(std::string_view yaml, const std::stri
   return policy;
 }
 
-absl::StatusOr<std::shared_ptr<const Policy>> load_policy(std::string_view yaml, std::string name) {
+absl::StatusOr<std::shared_ptr<const Policy>> load_policy(std::string_view yaml,
+                                                          const std::string& name) {
   Faults faults;
   auto policy = load_policy(yaml, name, faults);
   if (policy == nullptr) return absl::InvalidArgumentError(faults.report(name));

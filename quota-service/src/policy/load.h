@@ -13,7 +13,8 @@ namespace quota::policy {
 // Reads and validates a policy. An error is one sentence per fault, one per line, each starting
 // with file:line:column, and never shows a key or a secret. `name` stands for the file in messages;
 // a relative jwt.key_file is looked for beside it.
-absl::StatusOr<std::shared_ptr<const Policy>> load_policy(std::string_view yaml, std::string name);
+absl::StatusOr<std::shared_ptr<const Policy>> load_policy(std::string_view yaml,
+                                                          const std::string& name);
 absl::StatusOr<std::shared_ptr<const Policy>> load_policy_file(const std::string& path);
 
 // The same with the faults one by one; null when there are any.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policy/load.h"
+#include "policy/utf8.h"
 
 // Whatever is done to a policy, reading it gives a policy or says what is wrong and where.
 namespace quota::policy {
@@ -54,6 +55,16 @@ bool is_position_in(const std::string& text, const Fault& fault) {
          static_cast<size_t>(fault.at.column) <= text.size() + 2;
 }
 
+// Valid UTF-8 without control characters.
+bool is_fit_for_a_log(std::string_view text) {
+  while (!text.empty()) {
+    const size_t length = utf8_length(text);
+    if (length == 0 || static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7f) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
 void must_be_policy_or_faults(const std::string& yaml) {
   const std::string name = TESTDATA_DIR "/good/mutated.yaml";
   Faults faults;
@@ -61,10 +72,7 @@ void must_be_policy_or_faults(const std::string& yaml) {
   RC_ASSERT((policy == nullptr) == !faults.empty());
   for (const Fault& fault : faults.list()) {
     RC_ASSERT(is_position_in(yaml, fault));
-    const bool is_one_printable_line =
-        std::none_of(fault.text.begin(), fault.text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-    RC_ASSERT(is_one_printable_line);
+    RC_ASSERT(is_fit_for_a_log(fault.text));
   }
   if (policy != nullptr) {
     for (const Tier& tier : policy->tiers) RC_ASSERT(policy->find_tier(tier.name) == &tier);

@@ -18,6 +18,8 @@ constexpr Entry kEntries[] = {
     {Message::kControlCharacter, "control character {0} is not allowed; remove it"},
     {Message::kSyntax,
      "not valid YAML ({0}); check indentation, quotes and brackets here and just above"},
+    {Message::kEmpty,
+     "the file says nothing, which would take every tier away; write at least `version: 1`"},
     {Message::kTabIndent, "a tab indents this line; YAML is indented with spaces"},
     {Message::kSecondDocument,
      "a second YAML document starts here; a policy is one document, so remove `---`"},

@@ -12,6 +12,7 @@ enum class Message {
   kNotUtf8,
   kControlCharacter,
   kSyntax,
+  kEmpty,
   kTabIndent,
   kSecondDocument,
   kTooDeep,

@@ -21,7 +21,7 @@ using KeyOwners = absl::flat_hash_map<Sha256, KeyOwner>;
 // Reads hashes of keys. No fault repeats what is written there: by mistake it may be a key itself.
 std::vector<Sha256> read_keys(const std::vector<YamlNode>& nodes, const std::string& id,
                               KeyOwners& owners, Faults& faults) {
-  static const Sha256 kOfNothing = sha256("");
+  static const Sha256 of_nothing = sha256("");
   std::vector<Sha256> keys;
   for (const YamlNode& node : nodes) {
     const std::string* hex = element_text(node, "an entry of `api_keys_sha256`", faults);
@@ -29,7 +29,7 @@ std::vector<Sha256> read_keys(const std::vector<YamlNode>& nodes, const std::str
     const auto key = sha256_from_hex(*hex);
     if (!key) {
       faults.add(node.at, Message::kNotSha256);
-    } else if (*key == kOfNothing) {
+    } else if (*key == of_nothing) {
       faults.add(node.at, Message::kHashOfNothing);
     } else if (const auto [found, is_new] = owners.emplace(*key, KeyOwner{id, node.at.line});
                !is_new) {

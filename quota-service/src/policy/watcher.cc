@@ -120,8 +120,6 @@ class Watcher::Impl {
     settled_ = content;
     unsettled_.reset();
     if (!content) {
-      // Whatever comes back is news: in the meantime somebody may have reloaded by hand.
-      reported_.reset();
       spdlog::warn("{}: the file is gone or empty; what it held stays in force", path_);
     } else if (content != reported_) {
       reported_ = content;

@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -25,6 +25,8 @@ using std::chrono::steady_clock;
 
 // Far longer than anything takes; only a failing test waits for it.
 constexpr seconds kDeadline{20};
+// How long content must stay the same, as watcher.cc has it.
+constexpr std::chrono::milliseconds kSettles{30};
 // So slow that nothing is found by polling, and so fast that all is.
 constexpr int kSlowPoll = 3'600'000;
 constexpr int kFastPoll = 10;
@@ -223,7 +225,6 @@ TEST_F(WatcherTest, DoesNotCallForAFileThatWasCutToNothing) {
 }
 
 TEST_F(WatcherTest, WaitsForABurstOfWritesToSettle) {
-  constexpr std::chrono::milliseconds kSettles{30};
   const auto watcher = watch(kSlowPoll);
   const auto start = steady_clock::now();
   for (int i = 0; i < 500; ++i) write(path_, "draft " + std::to_string(i));

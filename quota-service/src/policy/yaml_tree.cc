@@ -9,12 +9,14 @@
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/escaping.h"
 #include "policy/utf8.h"
 
 namespace quota::policy {
 namespace {
 
 constexpr size_t kMaxDepth = 16;
+constexpr std::string_view kStandardTag = "tag:yaml.org,2002:";  // written !!
 
 Position position_of(const YAML::Mark& mark) {
   if (mark.is_null()) return {};
@@ -100,9 +102,9 @@ class TreeBuilder final : public YAML::EventHandler {
   // "?" and "!" are yaml-cpp's own marks of plain and quoted scalars.
   void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    constexpr std::string_view kStandard = "tag:yaml.org,2002:";
+    const bool standard = tag.starts_with(kStandardTag);
     faults_.add(position_of(mark), Message::kTag,
-                show(tag.starts_with(kStandard) ? "!!" + tag.substr(kStandard.size()) : tag));
+                show(standard ? "!!" + tag.substr(kStandardTag.size()) : tag));
   }
 
   bool expects_key() const {
@@ -227,7 +229,8 @@ std::optional<YamlNode> parse_yaml(std::string_view yaml, Faults& faults) {
     if (is_indented_with_tab(yaml, at.line)) {
       faults.add({at.line, 1}, Message::kTabIndent);
     } else {
-      faults.add(at, Message::kSyntax, error.msg);
+      // It may quote a byte of the file, of which it then knows no more than that it is wrong.
+      faults.add(at, Message::kSyntax, absl::CEscape(error.msg));
     }
     return std::nullopt;
   }
