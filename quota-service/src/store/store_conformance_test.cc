@@ -157,6 +157,22 @@ TEST_P(StoreConformance, a_month_nobody_knows_can_be_settled) {
   EXPECT_EQ(life.used(kMonth), 37);
 }
 
+TEST_P(StoreConformance, what_is_spent_on_a_count_nobody_saw_is_added_to_it) {
+  Life life(*world_);
+  life.store().spend(kMonth, 5);
+  EXPECT_EQ(life.used(kMonth), 5);
+  life.store().settle(kMonth, 100);
+  life.store().spend(kMonth, 7);
+  life.store().spend(kMonth, 3);
+  EXPECT_EQ(life.used(kMonth), 110);
+}
+
+TEST_P(StoreConformance, a_grant_carries_the_number_of_its_request) {
+  Life life(*world_);
+  EXPECT_EQ(life.reserve({kMonth, 16'000, 10, 50, -1, 77}).seq, 77U);
+  EXPECT_EQ(life.reserve({kMonth, 10, 100, 50, -1, 78}).seq, 78U);
+}
+
 TEST_P(StoreConformance, calls_take_effect_in_their_order) {
   Life life(*world_);
   life.store().settle(kMonth, 100);
