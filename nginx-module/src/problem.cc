@@ -114,7 +114,7 @@ std::string detail_of(const Verdict& verdict, uint64_t retry_after_s) {
            of_tier(verdict) + " can ever hold.";
   }
   if (verdict.reason == "capacity") {
-    return "Too many unknown clients are asking at the moment. " + in_seconds(retry_after_s);
+    return "Too many clients are asking at the moment. " + in_seconds(retry_after_s);
   }
   if (verdict.reason == "store_unavailable") {
     return "Your quota cannot be looked up at the moment. " + in_seconds(retry_after_s);
