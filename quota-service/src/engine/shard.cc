@@ -5,7 +5,6 @@
 namespace quota::engine {
 namespace {
 
-using policy::Limits;
 using policy::Mode;
 using policy::StoreLost;
 

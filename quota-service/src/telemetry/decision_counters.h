@@ -29,7 +29,10 @@ class LocalCounter {
 
 struct DecisionLabels {
   std::string tier, endpoint, outcome, reason;
-  auto operator<=>(const DecisionLabels&) const = default;
+  friend bool operator<(const DecisionLabels& a, const DecisionLabels& b) {
+    return std::tie(a.tier, a.endpoint, a.outcome, a.reason) <
+           std::tie(b.tier, b.endpoint, b.outcome, b.reason);
+  }
 };
 
 template <size_t N>
