@@ -10,9 +10,7 @@ constexpr ngx_msec_t kPatience = 1000;
 
 }  // namespace
 
-Client::Client(const Settings& settings) : settings_(settings) {
-  settings_.metrics->set_sidecar_up(true);
-}
+Client::Client(const Settings& settings) : settings_(settings) { report_up(true); }
 
 bool Client::ask(Check* check, Waiter* waiter, ngx_msec_t timeout) {
   if (unavailable()) return false;
@@ -79,7 +77,7 @@ void Client::on_message(std::string_view message) {
     if (stalled_) {
       stalled_ = false;
       watchdog_.stop();
-      settings_.metrics->set_sidecar_up(true);
+      report_up(true);
     }
   }
   if (ngx_exiting) turn_end_.post();  // the link may not be closed from here
@@ -100,7 +98,7 @@ bool Client::silent_for(ngx_msec_t time) const {
 
 void Client::stall() noexcept {
   stalled_ = true;
-  settings_.metrics->set_sidecar_up(false);
+  report_up(false);
   if (!watchdog_.running()) watchdog_.start(kPatience);
   if (const auto ending = log_.admit(LogKind::kStalled)) {
     ngx_log_error(settings_.log_level, ngx_cycle->log, 0,
@@ -137,7 +135,7 @@ void Client::on_ready() noexcept {
   watchdog_.stop();
   stalled_ = false;
   probing_ = false;
-  settings_.metrics->set_sidecar_up(true);
+  report_up(true);
 }
 
 void Client::on_lost(const char* why, ngx_err_t error) noexcept {
@@ -150,7 +148,7 @@ void Client::on_lost(const char* why, ngx_err_t error) noexcept {
   }
 
   next_address_ = (next_address_ + 1) % settings_.addresses.size();
-  settings_.metrics->set_sidecar_up(false);
+  report_up(false);
   watchdog_.stop();
   unacked_ = false;
   stalled_ = false;
@@ -168,6 +166,12 @@ void Client::on_lost(const char* why, ngx_err_t error) noexcept {
 void Client::on_back_off_over() noexcept {
   probing_ = true;
   connect();
+}
+
+// During a reload the worker that ends shares its counters with the one that takes over, whose
+// word counts.
+void Client::report_up(bool up) noexcept {
+  if (!ngx_exiting) settings_.metrics->set_sidecar_up(up);
 }
 
 void Client::close_if_quitting() noexcept {

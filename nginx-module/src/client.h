@@ -65,6 +65,7 @@ class Client final : private Link::Owner, private DeadlineQueue::Owner {
   bool silent_for(ngx_msec_t time) const;
   void stall() noexcept;
   void release(Waiter* waiter) noexcept;
+  void report_up(bool up) noexcept;
   void close_if_quitting() noexcept;
 
   Settings settings_;

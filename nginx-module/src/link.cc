@@ -109,8 +109,12 @@ void Link::flush() noexcept {
 }
 
 void Link::read() noexcept {
-  if (connection_->close) {  // the worker quits, and the link is idle
-    close();
+  if (connection_->close) {  // the worker quits, and if the link is not idle it is in a hurry
+    if (connection_->idle) {
+      close();
+    } else {
+      lose("is left behind: the worker ends", 0);
+    }
     return;
   }
   if (connecting_) {

@@ -157,7 +157,7 @@ void print_as_table(const v1::Verdict& verdict) {
 }
 
 absl::StatusOr<ExitCode> check(const Session& session, CheckOptions& options) {
-  if (const absl::Status status = options.facts.complete(); !status.ok()) return status;
+  if (absl::Status status = options.facts.complete(); !status.ok()) return status;
   const auto request = request_of(options);
   if (!request.ok()) return request.status();
   const auto verdict = ask(options, *request);

@@ -23,7 +23,7 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 
 std::string write(const std::string& name, const std::string& text) {
-  const std::string path = ::testing::TempDir() + name;
+  std::string path = ::testing::TempDir() + name;
   std::ofstream(path) << text;
   return path;
 }

@@ -53,7 +53,7 @@ void print_as_table(const Json& said) {
 }
 
 absl::StatusOr<ExitCode> explain(const Session& session, Facts& facts) {
-  if (const absl::Status status = facts.complete(); !status.ok()) return status;
+  if (absl::Status status = facts.complete(); !status.ok()) return status;
   const auto client = AdminClient::open(session);
   if (!client.ok()) return client.status();
   const auto said = client->post("/v1/explain", body_of(facts));

@@ -203,34 +203,35 @@ class FakeSidecar:
         self._streams = 0
         self._requests = []
         self._kept = []
-        self._listener = None
-        self._wake = None
+        self._wake = None  # a pipe; None while nobody listens
+        self._acceptor = None
 
     # -- life
 
     def start(self):
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(self.path)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(self.path)
         os.chmod(self.path, 0o666)
-        self._listener.listen(128)
+        listener.listen(128)
         self._wake = os.pipe()
-        threading.Thread(target=self._accept, args=(self._listener, self._wake),
-                         daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, args=(listener, self._wake[0]),
+                                          daemon=True)
+        self._acceptor.start()
         return self
 
     def stop(self):
         """Closes everything; the socket's file goes too."""
-        if self._listener is None:
+        if self._wake is None:
             return
         self.stop_listening()
         self.drop_connections()
 
     def stop_listening(self):
         """As stop(), but the connections there are stay."""
-        listener, self._listener = self._listener, None
-        os.close(self._wake[1])  # ends the thread that accepts
-        listener.close()
         os.unlink(self.path)
+        os.close(self._wake[1])
+        self._acceptor.join()
+        self._wake = None
 
     def drop_connections(self):
         """Those that are open now; workers may come back at once."""
@@ -305,9 +306,10 @@ class FakeSidecar:
 
     def _accept(self, listener, wake):
         while True:
-            ready, _, _ = select.select([listener, wake[0]], [], [])
-            if wake[0] in ready:
-                os.close(wake[0])
+            ready, _, _ = select.select([listener, wake], [], [])
+            if wake in ready:  # its other end was closed
+                os.close(wake)
+                listener.close()
                 return
             with contextlib.suppress(OSError):
                 client, _ = listener.accept()

@@ -44,7 +44,7 @@ def test_a_denial_takes_nothing_and_says_when_to_come_back(quotad):
 def test_a_peek_takes_nothing(quotad):
     for _ in range(5):
         assert quotad.check(peek=True, **FREE).outcome == quota_pb2.ALLOWED
-    assert quotad.check(**FREE).minute.remaining == 99
+    assert quotad.check(**FREE).month.remaining == 49_999
 
 
 def test_an_unlimited_tier_has_no_limits_in_its_verdict(quotad):

@@ -70,8 +70,9 @@ def test_validate_of_a_missing_file_is_an_error(stack):
 
 
 def test_check_takes_what_a_request_costs(quotad):
-    assert said(check(quotad, "--path", "/compare", "--json"))["minute"]["remaining"] == 98
-    assert said(check(quotad, "--path", "/identify", "--json"))["minute"]["remaining"] == 97
+    # The month, which does not refill meanwhile.
+    assert said(check(quotad, "--path", "/compare", "--json"))["month"]["remaining"] == 49998
+    assert said(check(quotad, "--path", "/identify", "--json"))["month"]["remaining"] == 49997
 
 
 def test_check_with_peek_takes_nothing(quotad):

@@ -80,7 +80,7 @@ class AdminServer::Impl {
   }
 
   Reply reload() const {
-    const absl::Status status = deps_.reload();
+    absl::Status status = deps_.reload();
     if (!status.ok()) return problem(422, std::string(status.message()));
     return json_reply({{"hash", deps_.policy.get()->hash}});
   }

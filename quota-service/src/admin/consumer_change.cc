@@ -12,7 +12,6 @@ namespace quota::admin {
 namespace {
 
 using policy::Consumer;
-using policy::Limits;
 using policy::Policy;
 
 // As for limits in policy.yaml.
@@ -95,7 +94,7 @@ absl::Status refuse_unpayable(const Consumer& consumer, const Policy& policy) {
     return absl::OkStatus();
   };
   for (const policy::EndpointRule& rule : policy.endpoints.rules()) {
-    if (const absl::Status status = check(rule); !status.ok()) return status;
+    if (absl::Status status = check(rule); !status.ok()) return status;
   }
   return check(policy.endpoints.fallback());
 }

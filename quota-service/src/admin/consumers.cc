@@ -91,7 +91,7 @@ Reply Consumers::put(const Request& request, const std::string& id) {
   }
   const auto policy = policy_.get();
   const std::lock_guard lock(changing_);
-  if (const absl::Status taken = refuse_policy_consumer(*policy, id); !taken.ok()) {
+  if (absl::Status taken = refuse_policy_consumer(*policy, id); !taken.ok()) {
     return problem(taken);
   }
   const auto known = directory_.find(id);
@@ -100,11 +100,11 @@ Reply Consumers::put(const Request& request, const std::string& id) {
   if (known) before = *known;
   const auto after = change_consumer(std::move(before), request.body, *policy);
   if (!after.ok()) return problem(after.status());
-  if (const absl::Status taken = refuse_taken_keys(*after, *policy); !taken.ok()) {
+  if (absl::Status taken = refuse_taken_keys(*after, *policy); !taken.ok()) {
     return problem(taken);
   }
   // What is in memory but not in the store would be lost at the next start.
-  if (const absl::Status saved = store_.put_consumer(*after); !saved.ok()) return problem(saved);
+  if (absl::Status saved = store_.put_consumer(*after); !saved.ok()) return problem(saved);
   directory_.put(*after);
   spdlog::info("admin: consumer {} {}", id, known ? "changed" : "added");
   return json_reply(record_json(*after, kInStore), known ? 200 : 201);
@@ -113,11 +113,11 @@ Reply Consumers::put(const Request& request, const std::string& id) {
 Reply Consumers::remove(const std::string& id) {
   const auto policy = policy_.get();
   const std::lock_guard lock(changing_);
-  if (const absl::Status taken = refuse_policy_consumer(*policy, id); !taken.ok()) {
+  if (absl::Status taken = refuse_policy_consumer(*policy, id); !taken.ok()) {
     return problem(taken);
   }
   if (!directory_.find(id)) return no_consumer();
-  if (const absl::Status removed = store_.remove_consumer(id);
+  if (absl::Status removed = store_.remove_consumer(id);
       !removed.ok() && !absl::IsNotFound(removed)) {
     return problem(removed);
   }

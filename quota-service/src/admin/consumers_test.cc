@@ -198,6 +198,7 @@ TEST_F(ConsumersTest, TheListIsOrderedAndComesInPages) {
 
 TEST_F(ConsumersTest, ChangesAtTheSameTimeAllCount) {
   std::vector<std::thread> writers;
+  writers.reserve(8);
   for (int i = 0; i < 8; ++i) {
     writers.emplace_back(
         [&, i] { EXPECT_LT(status(put("bob", with_key("key" + std::to_string(i)))), 300); });

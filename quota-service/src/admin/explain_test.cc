@@ -9,7 +9,6 @@
 namespace quota::admin {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 

@@ -13,7 +13,7 @@ absl::StatusOr<Json> parse_object(const std::string& body,
     return bad_request("the body is not valid JSON, from byte {} on", error.byte);
   }
   if (!json.is_object()) return bad_request("the body must be a JSON object");
-  if (const absl::Status status = refuse_unknown(json, known); !status.ok()) return status;
+  if (absl::Status status = refuse_unknown(json, known); !status.ok()) return status;
   return json;
 }
 

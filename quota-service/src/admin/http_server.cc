@@ -101,7 +101,7 @@ class HttpServer::Library final : public httplib::Server {
           give(problem(response.status, "this is not a request that can be answered"), response);
         }));
     set_exception_handler(
-        [](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+        [](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
           give(problem(500, "quotad failed to answer; its log says more"), response);
         });
     const auto all = [this](const httplib::Request& request, httplib::Response& response) {

@@ -179,7 +179,7 @@ class AdminServerTest : public ::testing::Test {
   }
 
   static std::string write_policy(const std::string& text) {
-    const std::string path = ::testing::TempDir() + "admin_test_policy.yaml";
+    std::string path = ::testing::TempDir() + "admin_test_policy.yaml";
     std::ofstream(::testing::TempDir() + "jwt.key") << kJwtSecret;
     std::string filled = text;
     if (const size_t at = filled.find("@ACME@"); at != std::string::npos) {

@@ -121,7 +121,7 @@ absl::Status assign(const Field& field, const std::string& text, Settings& setti
     return assign_number(field, text, settings.*(*number));
   }
   if (field.check != nullptr) {
-    if (const absl::Status status = field.check(text); !status.ok()) return status;
+    if (absl::Status status = field.check(text); !status.ok()) return status;
   }
   settings.*std::get<std::string Settings::*>(field.member) = text;
   return absl::OkStatus();

@@ -16,7 +16,7 @@ absl::Status invalid(fmt::format_string<Args...> sentence, Args&&... args) {
 }
 
 // The same error, preceded by where it was found.
-inline absl::Status located(const absl::Status& status, std::string where) {
+inline absl::Status located(const absl::Status& status, const std::string& where) {
   return absl::Status(status.code(), where + ": " + std::string(status.message()));
 }
 

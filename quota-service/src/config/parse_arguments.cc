@@ -48,12 +48,12 @@ absl::Status refuse_unknown_variables() {
 }
 
 absl::Status read_environment(Settings& settings) {
-  if (const absl::Status status = refuse_unknown_variables(); !status.ok()) return status;
+  if (absl::Status status = refuse_unknown_variables(); !status.ok()) return status;
   for (const Field& field : fields()) {
     const std::string variable = variable_of(field);
     const char* text = std::getenv(variable.c_str());
     if (text == nullptr) continue;
-    if (const absl::Status status = assign(field, text, settings); !status.ok()) {
+    if (absl::Status status = assign(field, text, settings); !status.ok()) {
       return located(status, variable);
     }
   }
@@ -62,7 +62,7 @@ absl::Status read_environment(Settings& settings) {
 
 absl::Status apply_flags(const Flags& flags, Settings& settings) {
   for (const auto& [field, text] : flags.values) {
-    if (const absl::Status status = assign(*field, text, settings); !status.ok()) {
+    if (absl::Status status = assign(*field, text, settings); !status.ok()) {
       return located(status, flag_of(*field));
     }
   }
@@ -95,11 +95,11 @@ absl::Status read_sources(const Flags& flags, ParsedArguments& parsed) {
   const char* config = std::getenv("QUOTAD_CONFIG");
   settings.config = flags.config.value_or(config == nullptr ? "" : config);
   if (!settings.config.empty()) {
-    const absl::Status status = read_settings_file(settings.config, settings);
+    absl::Status status = read_settings_file(settings.config, settings);
     if (!status.ok()) return status;
   }
-  if (const absl::Status status = read_environment(settings); !status.ok()) return status;
-  if (const absl::Status status = apply_flags(flags, settings); !status.ok()) return status;
+  if (absl::Status status = read_environment(settings); !status.ok()) return status;
+  if (absl::Status status = apply_flags(flags, settings); !status.ok()) return status;
   settings.check_only = flags.check_only;
   auto token = read_admin_token(settings.admin_token_file, std::getenv("QUOTAD_ADMIN_TOKEN"),
                                 parsed.warnings);
@@ -128,7 +128,7 @@ absl::StatusOr<ParsedArguments> parse_arguments(int argc, const char* const* arg
   } catch (const CLI::ParseError& error) {
     return invalid("{}; quotad --help lists what can be set", error.what());
   }
-  if (const absl::Status status = read_sources(flags, parsed); !status.ok()) return status;
+  if (absl::Status status = read_sources(flags, parsed); !status.ok()) return status;
   return parsed;
 }
 

@@ -33,7 +33,7 @@ class ParseArguments : public ::testing::Test {
   }
 
   std::string file(const std::string& name, const std::string& text, mode_t mode = 0600) {
-    const std::string path = ::testing::TempDir() + name;
+    std::string path = ::testing::TempDir() + name;
     std::ofstream(path) << text;
     chmod(path.c_str(), mode);
     files_.push_back(path);

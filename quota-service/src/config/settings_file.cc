@@ -51,7 +51,7 @@ absl::Status read_document(const std::string& path, const YAML::Node& root, Sett
       return error_at(path, entry.second.IsNull() ? at : entry.second.Mark(),
                       fmt::format("{} must have one value; quotad --help says which", name));
     }
-    if (const absl::Status status = assign(*field, entry.second.Scalar(), settings); !status.ok()) {
+    if (absl::Status status = assign(*field, entry.second.Scalar(), settings); !status.ok()) {
       return error_at(path, entry.second.Mark(),
                       fmt::format("{}: {}", name, std::string(status.message())));
     }

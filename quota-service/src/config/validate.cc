@@ -79,12 +79,12 @@ absl::Status validate(const Settings& settings) {
   // A caller may have filled the settings by hand, so each is held to its own rule first.
   Settings scratch;
   for (const Field& field : fields()) {
-    const absl::Status status = assign(field, to_text(field, settings), scratch);
+    absl::Status status = assign(field, to_text(field, settings), scratch);
     if (!status.ok()) return located(status, std::string(field.name));
   }
   const auto listen = parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
-  if (const absl::Status status = validate_tls(settings, *listen); !status.ok()) return status;
+  if (absl::Status status = validate_tls(settings, *listen); !status.ok()) return status;
   return validate_admin(settings);
 }
 

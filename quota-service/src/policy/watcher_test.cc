@@ -84,16 +84,21 @@ class WatcherTest : public testing::Test {
         path_, poll_ms, [this] { calls_.add(); }, notices);
   }
 
-  // Until the watcher has looked `times` more, at the least: what it did not report by then, it has
-  // seen and not taken for new.
-  static bool wait_for_readings(const Watcher& watcher, uint64_t times) {
-    const uint64_t enough = watcher.readings() + times;
+  // Until the file was read `readings` times in all. To be counted from before a change: the
+  // watcher may have seen the change by the time the test waits.
+  static bool wait_for_readings(const Watcher& watcher, uint64_t readings) {
     const auto deadline = steady_clock::now() + kDeadline;
-    while (watcher.readings() < enough) {
+    while (watcher.readings() < readings) {
       if (steady_clock::now() > deadline) return false;
       std::this_thread::yield();
     }
     return true;
+  }
+
+  // Long enough for any change made before to be read, to settle and to be reported. For a watcher
+  // that polls fast.
+  static bool let_it_read(const Watcher& watcher) {
+    return wait_for_readings(watcher, watcher.readings() + 5);
   }
 
   const fs::path directory_;
@@ -149,8 +154,9 @@ TEST_F(WatcherTest, SeesTheSwapOfAConfigMap) {
 
 TEST_F(WatcherTest, SeesAFileComeBackThatWasGone) {
   const auto watcher = watch(kSlowPoll);
+  const uint64_t before = watcher->readings();
   fs::remove(path_);
-  ASSERT_TRUE(wait_for_readings(*watcher, 2));
+  ASSERT_TRUE(wait_for_readings(*watcher, before + 2));
   EXPECT_EQ(calls_.count(), 0) << "a file that is gone is nothing new to load";
   write(path_, "two");
   EXPECT_TRUE(calls_.wait_for_content("two"));
@@ -159,9 +165,9 @@ TEST_F(WatcherTest, SeesAFileComeBackThatWasGone) {
 TEST_F(WatcherTest, DoesNotCallForAFileThatComesBackAsItWas) {
   const auto watcher = watch(kFastPoll);
   fs::remove(path_);
-  ASSERT_TRUE(wait_for_readings(*watcher, 5));
+  ASSERT_TRUE(let_it_read(*watcher));
   write(path_, "one");
-  ASSERT_TRUE(wait_for_readings(*watcher, 5));
+  ASSERT_TRUE(let_it_read(*watcher));
   EXPECT_EQ(calls_.count(), 0);
 }
 
@@ -198,19 +204,19 @@ TEST_F(WatcherTest, GetsNoticesFromADirectoryThatReplacedAnother) {
 }
 
 TEST_F(WatcherTest, DoesNotCallForTheSameContent) {
-  const auto watcher = watch(kSlowPoll);
+  const auto watcher = watch(kFastPoll);
   write(path_, "one");
-  ASSERT_TRUE(wait_for_readings(*watcher, 1));
+  ASSERT_TRUE(let_it_read(*watcher));
   write(directory_ / "copy", "one");
   fs::rename(directory_ / "copy", path_);
-  ASSERT_TRUE(wait_for_readings(*watcher, 1));
+  ASSERT_TRUE(let_it_read(*watcher));
   EXPECT_EQ(calls_.count(), 0);
 }
 
 TEST_F(WatcherTest, DoesNotCallForOtherFiles) {
-  const auto watcher = watch(kSlowPoll);
+  const auto watcher = watch(kFastPoll);
   write(directory_ / "other.yaml", "two");
-  ASSERT_TRUE(wait_for_readings(*watcher, 1));
+  ASSERT_TRUE(let_it_read(*watcher));
   EXPECT_EQ(calls_.count(), 0);
 }
 
@@ -218,7 +224,7 @@ TEST_F(WatcherTest, DoesNotCallForAFileThatWasCutToNothing) {
   const auto watcher = watch(kFastPoll);
   std::ofstream file(path_, std::ios::trunc);
   file.flush();
-  ASSERT_TRUE(wait_for_readings(*watcher, 5));
+  ASSERT_TRUE(let_it_read(*watcher));
   EXPECT_EQ(calls_.count(), 0);
   file << "two" << std::flush;
   EXPECT_TRUE(calls_.wait_for_content("two"));
@@ -239,7 +245,7 @@ TEST_F(WatcherTest, FindsChangesByReadingAlone) {
   write(path_, "two");
   EXPECT_TRUE(calls_.wait_for_content("two"));
   fs::remove(path_);
-  ASSERT_TRUE(wait_for_readings(*watcher, 3));
+  ASSERT_TRUE(let_it_read(*watcher));
   write(path_, "three");
   EXPECT_TRUE(calls_.wait_for_content("three"));
   EXPECT_EQ(calls_.count(), 2);
@@ -247,9 +253,10 @@ TEST_F(WatcherTest, FindsChangesByReadingAlone) {
 
 TEST_F(WatcherTest, IsQuietWhenNothingHappens) {
   const auto watcher = watch(kSlowPoll);
+  uint64_t before = watcher->readings();
   fs::remove_all(directory_);
-  ASSERT_TRUE(wait_for_readings(*watcher, 2));
-  const uint64_t before = watcher->readings();
+  ASSERT_TRUE(wait_for_readings(*watcher, before + 2));
+  before = watcher->readings();
   // Another one that polls tells the time: 50 readings are half a second.
   const auto clock = watch(kFastPoll);
   ASSERT_TRUE(wait_for_readings(*clock, 50));

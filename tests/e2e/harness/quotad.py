@@ -218,9 +218,10 @@ class Quotad:
 
     def run_to_the_end(self):
         """For a quotad that is to refuse its start: its exit code and what it says."""
-        self.launch()
-        code = self.process.wait()
-        return code, self.log()
+        process = self.launch().process
+        code = process.wait()
+        self.process = None
+        return code, process.log()
 
     def _is_ready(self):
         if self.address.startswith("unix:"):
@@ -287,16 +288,16 @@ class Quotad:
         self.process.send(signal.SIGTERM)
 
     def stop(self):
+        """A clean stop. Fails as well when quotad has ended before, and not by a clean stop."""
         if self.process is None:
             return
         self.close_clients()
-        was_running = self.process.is_running()
+        process, self.process = self.process, None
         try:
-            code = self.process.stop()
-            assert not was_running or code == 0, f"quotad ended with {code}:\n{self.log()}"
+            code = process.stop()
+            assert code == 0, f"quotad ended with {code}:\n{process.log()}"
         finally:
-            self.process.kill()
-            self.process = None
+            process.kill()
 
     def kill(self):
         """As a crash or kill -9 does: nothing is said, nothing is saved."""
