@@ -48,9 +48,10 @@ def test_checks_in_flight_are_answered_before_a_graceful_stop(stack):
 
 def test_a_graceful_stop_waits_no_longer_than_quota_timeout_for_a_hung_sidecar(stack):
     fake = stack.fake_sidecar(behaviour=ignore)
-    nginx = stack.nginx(SERVER, sidecar=fake, quota="quota_timeout 500ms;")
+    nginx = stack.nginx(SERVER, sidecar=fake, quota="quota_timeout 2s;")
     waiting = [Later(nginx) for _ in range(5)]
-    fake.wait_for_checks(1)
+    # Only the first batch reaches a sidecar that acknowledges nothing.
+    wait_until(lambda: nginx.requests_in_progress() == 5, "five requests wait")
     nginx.quit()
     assert [later.answer().headers["X-Outcome"] for later in waiting] == ["error_allowed"] * 5
     assert nginx.process.wait() == 0
