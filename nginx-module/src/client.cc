@@ -136,10 +136,17 @@ void Client::on_ready() noexcept {
   stalled_ = false;
   probing_ = false;
   report_up(true);
+  if (!lost_) return;
+  lost_ = false;
+  if (const auto ending = log_.admit(LogKind::kBack)) {
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0, "quota: the sidecar at %V is back%s",
+                  &settings_.addresses[next_address_].name, ending->text);
+  }
 }
 
 void Client::on_lost(const char* why, ngx_err_t error) noexcept {
   const ngx_addr_t& address = settings_.addresses[next_address_];
+  lost_ = true;
   if (const auto ending = log_.admit(LogKind::kLink)) {
     ngx_log_error(settings_.log_level, ngx_cycle->log, error,
                   "quota: the sidecar at %V is lost: %s; requests take quota_on_error until it is "

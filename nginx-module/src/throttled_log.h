@@ -9,7 +9,7 @@
 
 namespace quota {
 
-enum class LogKind { kLink, kStalled, kTimeout, kUnavailable, kDenied, kCount };
+enum class LogKind { kLink, kBack, kStalled, kTimeout, kUnavailable, kDenied, kCount };
 
 class ThrottledLog {
  public:

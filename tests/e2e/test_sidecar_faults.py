@@ -303,6 +303,19 @@ def test_a_killed_and_restarted_quotad_is_found_again(stack):
         wait_until(lambda: outcome(ask(nginx, "/health")) == "exempt", "nginx comes back")
 
 
+def test_the_log_says_when_the_sidecar_is_back_and_only_then(stack):
+    quotad = stack.quotad()
+    nginx = gateway(stack, quotad, LONG)
+    assert outcome(ask(nginx)) == "allowed"
+    assert "is back" not in nginx.error_log()
+    quotad.kill()
+    wait_until(lambda: outcome(ask(nginx, "/health")) == "error_allowed", "nginx notices")
+    quotad.start()
+    wait_until(lambda: outcome(ask(nginx, "/health")) == "exempt", "nginx comes back")
+    lines = [line for line in nginx.error_log().splitlines() if line.endswith("is back")]
+    assert len(lines) == 1 and "quota: the sidecar at unix:" in lines[0]
+
+
 def test_no_request_waits_while_the_worker_backs_off(stack):
     fake = stack.fake_sidecar()
     nginx = gateway(stack, fake, LONG)
