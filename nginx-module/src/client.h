@@ -80,7 +80,7 @@ class Client final : private Link::Owner, private DeadlineQueue::Owner {
   bool probing_ = false;  // connecting after a failure; nobody may wait for that
   bool unacked_ = false;  // a batch has been sent and not acknowledged
   bool stalled_ = false;
-  bool lost_ = false;  // and not back yet
+  bool lost_ = false;            // and not back yet
   ngx_msec_t silent_since_ = 0;  // when the attempt to connect began or that batch was sent
 
   Event<Client, &Client::on_turn_end> turn_end_{this};
