@@ -111,7 +111,7 @@ constexpr Entry kEntries[] = {
      "this key is given already to consumer {0} in line {1}; a key belongs to one consumer, once"},
 
     {Message::kAttributeName,
-     "attribute {0} is not a name; use 1 to 64 of a-z, A-Z, 0-9, _ and -, exactly as in nginx's "
+     "attribute {0} is not a name; use 1 to 64 of a-z, A-Z, 0-9, _, - and ., as in nginx's "
      "quota_attribute"},
     {Message::kNotAnAttribute,
      "`{0}` says who is asking and is not among the attributes that can be matched; use {1}"},

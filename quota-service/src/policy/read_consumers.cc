@@ -43,7 +43,7 @@ std::vector<Sha256> read_keys(const std::vector<YamlNode>& nodes, const std::str
 
 bool is_attribute_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_isalnum(c) || c == '_' || c == '-';
+    return absl::ascii_isalnum(c) || c == '_' || c == '-' || c == '.';
   });
 }
 
