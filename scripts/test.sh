@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Builds everything and runs every test. Ends with ctest's own summary.
 #
-#   scripts/test.sh [--preset release|debug|asan|tsan] [ctest arguments]
+#   scripts/test.sh [--preset release|debug|asan|tsan] [--build "target..."] [ctest arguments]
 #
 # For example: scripts/test.sh --preset asan -R unit
+#
+#   --build    builds only these targets; the ctest arguments then have to select their tests
 set -euo pipefail
 scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=scripts/lib/common.sh
@@ -27,12 +29,18 @@ case ${1:-} in
     ;;
 esac
 
+targets=()
+if [[ ${1:-} == --build ]]; then
+  read -ra targets <<<"${2:?"--build wants targets"}"
+  shift 2
+fi
+
 trap stop_logged EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
 "$scripts/deps.sh" build run test
-build "$preset"
+build "$preset" "${targets[@]}"
 if [[ $preset == tsan ]]; then
   # Debian's nginx cannot load a module built for the thread sanitizer, and a module that runs in
   # one thread has nothing to find there: its end-to-end tests take the release module.
