@@ -106,6 +106,7 @@ def test_a_reload_takes_up_new_directives(stack):
 
 def test_a_reload_with_a_wrong_directive_keeps_the_old_workers(stack):
     nginx = stack.nginx(SERVER, sidecar=stack.fake_sidecar())
+    ask(nginx)  # the worker runs
     before = nginx.worker_pids()
     nginx.configure(server=SERVER + "quota_headers nonsense;")
     nginx.allow_complaints("quota_headers")
