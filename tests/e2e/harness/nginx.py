@@ -150,6 +150,11 @@ class Nginx:
         return self.process.log() + self.error_log()
 
     def worker_pids(self):
+        # The master listens before it has started its workers.
+        wait_until(lambda: len(self._children()) >= self.workers, "the workers run")
+        return self._children()
+
+    def _children(self):
         children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(children, encoding="ascii") as file:
             return [int(pid) for pid in file.read().split()]
