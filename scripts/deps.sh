@@ -18,15 +18,20 @@ made_policy=no
 # Set in the environment of every apt command: no question may stop a script.
 export DEBIAN_FRONTEND=noninteractive
 
-is_installed() {
-  [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+# Asked once for all: one call per package would take a second.
+declare -A installed=()
+read_installed() {
+  local name status
+  while read -r name status; do
+    if [[ $status == installed ]]; then installed[$name]=yes; fi
+  done < <(dpkg-query -W -f '${Package} ${db:Status-Status}\n' 2>/dev/null || true)
 }
 
 # "a|b" -> succeeds when one of them is installed.
 is_satisfied() {
   local name
   for name in ${1//|/ }; do
-    if is_installed "$name"; then return 0; fi
+    if [[ -n ${installed[$name]:-} ]]; then return 0; fi
   done
   return 1
 }
@@ -72,6 +77,7 @@ main() {
   fi
   local groups=("$@") group entry missing=() names=()
   if ((${#groups[@]} == 0)); then groups=("${PACKAGE_GROUPS[@]}"); fi
+  read_installed
   for group in "${groups[@]}"; do
     packages_of "$group" >/dev/null ||
       die "there is no group '$group'; the groups are ${PACKAGE_GROUPS[*]}"

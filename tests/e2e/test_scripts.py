@@ -167,7 +167,7 @@ class FakeDebian:
         self.calls_path = directory / "calls.txt"
         self.calls_path.write_text("")
         self.policy = directory / "policy-rc.d"
-        self.program("dpkg-query", "echo installed")
+        self.missing("nothing")
         self.program("apt-cache", "exit 0")
         self.program("apt-get", f"echo apt-get $* >>{self.calls_path}")
         self.program("id", "echo 0")
@@ -178,10 +178,12 @@ class FakeDebian:
         path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
     def missing(self, *names):
-        """Every package is installed but these."""
-        cases = "|".join(names)
-        self.program("dpkg-query",
-                     f'for last; do :; done; case $last in {cases}) exit 1;; esac; echo installed')
+        """Every package is installed but these: one is not known, the others were removed."""
+        groups = run(["bash", "-c", f"source {SCRIPTS}/lib/packages.sh; "
+                      'for group in "${PACKAGE_GROUPS[@]}"; do packages_of "$group"; done']).stdout
+        every = set(groups.replace("|", " ").split()) - set(names[:1])
+        lines = [f"{name} {'config-files' if name in names else 'installed'}" for name in every]
+        self.program("dpkg-query", "cat <<'END'\n" + "\n".join(lines) + "\nEND")
 
     def deps(self, *words):
         return run([SCRIPTS / "deps.sh", *words], environment={
