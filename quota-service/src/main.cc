@@ -1,10 +1,10 @@
 // quotad: parses its arguments, wires its parts together, and runs until it is told to stop.
 
-#include <signal.h>
 #include <spdlog/spdlog.h>
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
