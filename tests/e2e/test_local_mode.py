@@ -61,7 +61,10 @@ def test_more_addresses_than_fit_into_the_zone_are_still_answered(stack):
                         quota="quota_timeout 20s; quota_on_error local;")
     answers = at_once(16, lambda part: [
         ask(nginx, source=f"127.0.{part}.{number}").status for number in range(1, 101)])
-    assert {status for part in answers for status in part} == {200}
+    statuses = [status for part in answers for status in part]
+    # Who falls into a full set is denied rather than admitted beyond its rate; few do.
+    assert set(statuses) <= {200, 429}
+    assert statuses.count(429) < len(statuses) / 10
 
 
 def test_the_sidecar_decides_again_as_soon_as_it_is_there(stack):
