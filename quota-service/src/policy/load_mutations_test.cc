@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "policy/load.h"
 #include "policy/utf8.h"
 
@@ -72,7 +73,7 @@ void must_be_policy_or_faults(const std::string& yaml) {
   RC_ASSERT((policy == nullptr) == !faults.empty());
   for (const Fault& fault : faults.list()) {
     RC_ASSERT(is_position_in(yaml, fault));
-    RC_ASSERT(is_fit_for_a_log(fault.text));
+    if (!is_fit_for_a_log(fault.text)) RC_FAIL("not fit for a log: " + absl::CEscape(fault.text));
   }
   if (policy != nullptr) {
     for (const Tier& tier : policy->tiers) RC_ASSERT(policy->find_tier(tier.name) == &tier);

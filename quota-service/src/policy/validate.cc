@@ -1,9 +1,11 @@
 #include "policy/validate.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "absl/container/flat_hash_set.h"
 #include "policy/decimal.h"
+#include "policy/names.h"
 
 namespace quota::policy {
 namespace {
@@ -15,7 +17,10 @@ void check_tiers(const Draft& draft, Faults& faults) {
   for (const TierUse& use : draft.tier_uses) {
     if (!use.tier.empty()) {
       if (names.contains(use.tier)) continue;
-      const std::vector<std::string_view> known(draft.tier_names.begin(), draft.tier_names.end());
+      // Names that are wrong are not worth offering, nor fit to be shown.
+      std::vector<std::string_view> known;
+      std::copy_if(draft.tier_names.begin(), draft.tier_names.end(), std::back_inserter(known),
+                   is_tier_name);
       faults.add(use.at, Message::kUnknownTier, show(use.tier),
                  known.empty() ? "define it under `tiers`" : hint(use.tier, known));
     } else if (draft.policy.default_tier.empty() && !told_of_default) {
