@@ -47,6 +47,7 @@ class GrantingStore final : public engine::Store {
   }
 
   void settle(engine::MonthKey, int64_t) override {}
+  void reset(engine::MonthKey) override {}
   void spend(engine::MonthKey, int64_t) override {}
   bool healthy() const override { return true; }
 

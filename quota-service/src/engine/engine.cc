@@ -74,8 +74,11 @@ void Engine::on_grants(const std::vector<Grant>& grants, Now now) {
   tell(settled);
 }
 
+void Engine::on_store_reset() { resets_.fetch_add(1, std::memory_order_relaxed); }
+
 int64_t Engine::tend(Now now) {
   constexpr int64_t kQuietUs = 1'000'000;
+  constexpr int64_t kLeasesUs = 50'000;
   std::vector<Settled> settled;
   if (waiting_.load(std::memory_order_relaxed) > 0) {
     for (const auto& shard : shards_) {
@@ -92,8 +95,18 @@ int64_t Engine::tend(Now now) {
       shard->forget_idle(now);
     }
   }
+  const bool is_shared = store_.is_shared();
+  if (is_shared) {
+    const uint32_t resets = resets_.load(std::memory_order_relaxed);
+    for (const auto& shard : shards_) {
+      const std::lock_guard lock(shard->mutex);
+      shard->tend_leases(now);
+      if (resets > 0) shard->register_again(resets, now);
+    }
+  }
   const bool someone_waits = waiting_.load(std::memory_order_relaxed) > 0;
-  return someone_waits ? std::max<int64_t>(options_.store_timeout_us / 4, 500) : kQuietUs;
+  if (someone_waits) return std::max<int64_t>(options_.store_timeout_us / 4, 500);
+  return is_shared ? kLeasesUs : kQuietUs;
 }
 
 void Engine::reset(std::string_view subject, bool anonymous, int billing_day, Now now) {

@@ -21,6 +21,8 @@ struct EngineOptions {
   int64_t max_anonymous = 250'000;   // anonymous addresses in memory
   int64_t idle_retention_us = 3'600'000'000;
   int64_t store_timeout_us = 5'000;  // how long a check waits for the store
+  int64_t lease_ttl_us = 2'000'000;  // of a lease of a shared store
+  bool exact = false;                // of a shared store: take what a check costs, and no more
 };
 
 // What one check wants of one subject. Views must stay valid during the call only.
@@ -60,6 +62,9 @@ struct EngineStats {
   uint64_t evicted = 0;
   uint64_t refused_for_capacity = 0;
   uint64_t waiting = 0;
+  int64_t leased = 0;     // milli-tokens of minute leases that may be spent now
+  int64_t in_debt = 0;    // milli-tokens spent without a lease, not yet told to the store
+  uint64_t degraded = 0;  // decisions made without the store
 };
 
 // Buckets and months of all subjects, and the decision. It does no I/O and reads no clock.
@@ -80,6 +85,7 @@ class Engine final : public GrantSink {
   int64_t tend(Now now);
 
   void on_grants(const std::vector<Grant>& grants, Now now) override;
+  void on_store_reset() override;
 
   // The subject starts anew: a full minute bucket and nothing used this month.
   void reset(std::string_view subject, bool anonymous, int billing_day, Now now);
@@ -106,6 +112,7 @@ class Engine final : public GrantSink {
   std::vector<std::unique_ptr<Shard>> shards_;
   std::atomic<int64_t> waiting_{0};
   int64_t tended_us_ = INT64_MIN / 2;  // the caretaker's alone
+  std::atomic<uint32_t> resets_{0};    // of the store
 };
 
 }  // namespace quota::engine

@@ -5,20 +5,11 @@
 namespace quota::engine {
 namespace {
 
-using policy::Mode;
 using policy::StoreLost;
 
 constexpr int64_t kSecondUs = 1'000'000;
 
 uint32_t seconds(int64_t us) { return static_cast<uint32_t>(us / kSecondUs); }
-
-// In shadow mode a denial is only said, not meant.
-void apply_mode(const Charge& charge, Decision& decision) {
-  if (decision.outcome != Outcome::kDenied || charge.mode != Mode::kShadow) return;
-  decision.outcome = Outcome::kAllowed;
-  decision.shadow = true;
-  decision.retry_after_us = 0;
-}
 
 // `a + b` that stops at the largest time instead of overflowing.
 int64_t later(int64_t a, int64_t b) { return b > INT64_MAX - a ? INT64_MAX : a + b; }
@@ -26,7 +17,11 @@ int64_t later(int64_t a, int64_t b) { return b > INT64_MAX - a ? INT64_MAX : a +
 }  // namespace
 
 Engine::Shard::Shard(const EngineOptions& options, size_t consumers, size_t anonymous, Store& store)
-    : options_(options), store_(store), consumers_(consumers), anonymous_(anonymous) {}
+    : options_(options),
+      store_(store),
+      is_shared_(store.is_shared()),
+      consumers_(consumers),
+      anonymous_(anonymous) {}
 
 bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision& decision,
                            MakeWaiter make_waiter) {
@@ -42,7 +37,8 @@ bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision&
   }
   const bool without_store = record->month.overdue || !store_.healthy();
   if (attempt(*record, charge, now, without_store, decision) == Attempt::kDecided) {
-    if (charge.limits.month >= 0 && !without_store) prefetch(*record, charge, now);
+    if (decision.degraded) ++degraded_;
+    if (!without_store) prefetch(*record, charge, now);
     return true;
   }
   if (record->month.awaited == 0) request(*record, charge, charge.peek ? 0 : charge.cost, now);
@@ -54,6 +50,14 @@ bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision&
 Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& charge, Now now,
                                               bool without_store, Decision& decision) {
   record.seen_s = seconds(now.mono_us);
+  if (is_shared_) {
+    const Period* period = nullptr;
+    if (charge.limits.month >= 0) {
+      period = &periods_.at(now.unix_us, charge.billing_day);
+      if (record.month.period != period->start_day) enter_period(record, period->start_day);
+    }
+    return attempt_leased(record, charge, period, now, without_store, decision);
+  }
   // A copy, which replaces the original only when something is taken: neither a denial nor a peek
   // under other limits than usual leaves a trace.
   Bucket bucket = record.bucket;
@@ -94,6 +98,18 @@ Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& char
   return Attempt::kDecided;
 }
 
+int64_t Engine::Shard::capacity(const Charge& charge) {
+  return charge.limits.minute * charge.burst_milli / 1000;
+}
+
+// In shadow mode a denial is only said, not meant.
+void Engine::Shard::apply_mode(const Charge& charge, Decision& decision) {
+  if (decision.outcome != Outcome::kDenied || charge.mode != policy::Mode::kShadow) return;
+  decision.outcome = Outcome::kAllowed;
+  decision.shadow = true;
+  decision.retry_after_us = 0;
+}
+
 bool Engine::Shard::refuse(const Bucket& bucket, const Month& month, const Charge& charge,
                            const Period* period, Now now, Decision& decision) {
   const auto deny = [&](Reason reason, int64_t retry_after_us) {
@@ -103,7 +119,7 @@ bool Engine::Shard::refuse(const Bucket& bucket, const Month& month, const Charg
     return true;
   };
   const bool minute = charge.limits.minute >= 0;
-  if ((minute && charge.cost > charge.limits.minute * charge.burst_milli / 1000) ||
+  if ((minute && charge.cost > capacity(charge)) ||
       (period != nullptr && charge.cost > charge.limits.month)) {
     return deny(Reason::kCostExceedsLimit, Bucket::kMinuteUs);
   }
@@ -128,7 +144,7 @@ void Engine::Shard::describe(const Bucket& bucket, const Month& month, const Cha
   if (period != nullptr) {
     const int64_t limit = charge.limits.month;
     decision.month.limit = limit;
-    decision.month.remaining = std::clamp<int64_t>(limit - month.used, 0, limit);
+    decision.month.remaining = std::clamp<int64_t>(limit - month.others - month.used, 0, limit);
     decision.month.reset_unix_us = period->end_us;
     decision.month.window_s = period->length_s();
   }
@@ -142,14 +158,16 @@ void Engine::Shard::enter_period(Record& record, int32_t period) {
 
 // Asks for more before it is needed, so that a busy subject never waits.
 void Engine::Shard::prefetch(Record& record, const Charge& charge, Now now) {
+  if (is_shared_) return prefetch_lease(record, charge, now);
   const Month& month = record.month;
-  if (month.awaited != 0 || !month.loaded) return;
+  if (charge.limits.month < 0 || month.awaited != 0 || !month.loaded) return;
   const int64_t worth = std::min(month.chunk, (charge.limits.month - month.used) / 16);
   if (worth < 2 * charge.cost || month.mark - month.used >= worth / 2) return;
   request(record, charge, 0, now);
 }
 
 void Engine::Shard::request(Record& record, const Charge& charge, int64_t cost, Now now) {
+  if (is_shared_) return request_lease(record, charge, std::min(cost, charge.cost), cost, now);
   Month& month = record.month;
   const uint32_t at = seconds(now.mono_us);
   const int64_t least = 4 * charge.cost;
@@ -180,12 +198,14 @@ void Engine::Shard::on_grant(const Grant& grant, size_t hash, Now now,
   Month& month = record->month;
   month.awaited = 0;
   month.overdue = false;
-  if (grant.ok) {
+  if (is_shared_) {
+    take_in(*record, grant, now);
+  } else if (grant.ok) {
     if (!month.loaded) month.used += grant.used;
     month.loaded = true;
     month.mark = grant.mark;
   }
-  retry_waiters(*record, now, !grant.ok, settled);
+  retry_waiters(*record, now, !grant.ok || grant.pause_us > 0, settled);
 }
 
 // Decides for those who wait, first come first served, up to the first who needs more than there
@@ -200,6 +220,7 @@ void Engine::Shard::retry_waiters(Record& record, Now now, bool without_store,
     Decision decision;
     const Charge& charge = queue[done].waiter->charge();
     if (attempt(record, charge, now, without_store, decision) == Attempt::kNeedsStore) break;
+    if (decision.degraded) ++degraded_;
     settled.push_back({std::move(queue[done].waiter), decision});
   }
   queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(done));
@@ -214,8 +235,11 @@ void Engine::Shard::retry_waiters(Record& record, Now now, bool without_store,
       const Charge& charge = waiting.waiter->charge();
       if (!charge.peek) cost += charge.cost;
     }
-    const int64_t remaining = first.limits.month - record.month.used;
-    request(record, first, record.month.loaded ? std::min(cost, remaining) : first.cost, now);
+    if (!is_shared_) {
+      const Month& month = record.month;
+      cost = month.loaded ? std::min(cost, first.limits.month - month.used) : first.cost;
+    }
+    request(record, first, cost, now);
   }
 }
 
@@ -264,12 +288,26 @@ bool Engine::Shard::make_room(SubjectTable& subjects, Now now) {
 
 // Whoever may be forgotten would have no more as a newcomer than now.
 bool Engine::Shard::may_leave(const Record& record, Now now) const {
-  return !record.waited_for && record.month.awaited == 0 && record.bucket.is_as_new(now.mono_us);
+  if (record.waited_for || record.month.awaited != 0) return false;
+  // The bucket of a shared store is kept there.
+  if (record.lease != nullptr) return !record.lease->due && !record.lease->owes;
+  return record.bucket.is_as_new(now.mono_us);
 }
 
 // Leaves the month in the store as it really is.
 void Engine::Shard::give_back(const Record& record) {
   const Month& month = record.month;
+  if (const Lease* lease = record.lease.get();
+      lease != nullptr && (lease->balance > 0 || lease->debt > 0)) {
+    store_.reserve({.month = {record.key, 0},
+                    .limit = -1,
+                    .seq = next_seq_++,
+                    .minute = {.limit = kUnchanged,
+                               .spent = lease->spent,
+                               .returned = lease->balance,
+                               .debt = lease->debt}});
+    record.lease->balance = 0;
+  }
   if (month.loaded) {
     if (month.mark != month.used) store_.settle({record.key, month.period}, month.used);
   } else if (month.used > 0) {
@@ -296,12 +334,18 @@ void Engine::Shard::forget_idle(Now now) {
 void Engine::Shard::reset(std::string_view subject, size_t hash, bool anonymous, int billing_day,
                           Now now, std::vector<Settled>& settled) {
   const int32_t period = periods_.at(now.unix_us, billing_day).start_day;
-  store_.settle({std::string(subject), period}, 0);
+  store_.reset({std::string(subject), period});
   Record* record = table(anonymous).find(subject, hash);
   if (record == nullptr) return;
   record->bucket.refill_fully(now.mono_us);
   if (record->month.period != period) enter_period(*record, period);
-  record->month = Month{.period = period, .loaded = true};
+  if (record->lease != nullptr) {
+    // What was spent stays spent here; the store has forgotten it.
+    record->month.others = -record->month.used;
+    record->lease->deny_until_us = record->lease->month_deny_until_us = INT64_MIN;
+  } else {
+    record->month = Month{.period = period, .loaded = true};
+  }
   retry_waiters(*record, now, false, settled);
 }
 
@@ -310,7 +354,7 @@ void Engine::Shard::close(Now now, std::vector<SavedBucket>& saved) {
     subjects->for_each([&](Record& record) {
       give_back(record);
       const Bucket& bucket = record.bucket;
-      if (bucket.limit() < 0) return;
+      if (bucket.limit() < 0 || is_shared_) return;
       saved.push_back({record.key, subjects == &anonymous_, bucket.limit(), bucket.level(),
                        now.unix_us - (now.mono_us - bucket.at_us())});
     });
@@ -330,6 +374,7 @@ void Engine::Shard::add_to(EngineStats& stats) const {
   stats.anonymous += static_cast<int64_t>(anonymous_.size());
   stats.evicted += evicted_;
   stats.refused_for_capacity += refused_;
+  stats.degraded += degraded_;
 }
 
 }  // namespace quota::engine

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -32,6 +33,10 @@ struct Engine::Shard {
   void on_grant(const Grant& grant, size_t hash, Now now, std::vector<Settled>& settled);
   void expire_waiters(Now now, std::vector<Settled>& settled);
   void forget_idle(Now now);
+  // Gives back leases that lie idle, renews others, journals what the store could not be told of.
+  void tend_leases(Now now);
+  // Tells the store again what was spent, of some subjects; `resets` is the newest reset.
+  void register_again(uint32_t resets, Now now);
   void reset(std::string_view subject, size_t hash, bool anonymous, int billing_day, Now now,
              std::vector<Settled>& settled);
   void close(Now now, std::vector<SavedBucket>& saved);
@@ -40,6 +45,11 @@ struct Engine::Shard {
 
  private:
   enum class Attempt { kDecided, kNeedsStore };
+  struct DueLease {
+    Record* record;
+    int64_t at_us;
+    int64_t spent;  // ever, when it was put here
+  };
   struct Waiting {
     std::unique_ptr<Waiter> waiter;
     int64_t since_us;
@@ -47,15 +57,29 @@ struct Engine::Shard {
 
   Attempt attempt(Record& record, const Charge& charge, Now now, bool without_store,
                   Decision& decision);
+  static void apply_mode(const Charge& charge, Decision& decision);
   // Fills in why a check is refused; false when nothing refuses it.
   static bool refuse(const Bucket& bucket, const Month& month, const Charge& charge,
                      const Period* period, Now now, Decision& decision);
   static void describe(const Bucket& bucket, const Month& month, const Charge& charge,
                        const Period* period, Now now, Decision& decision);
+  static int64_t capacity(const Charge& charge);
   void enter_period(Record& record, int32_t period);
   void prefetch(Record& record, const Charge& charge, Now now);
   void request(Record& record, const Charge& charge, int64_t cost, Now now);
   void retry_waiters(Record& record, Now now, bool without_store, std::vector<Settled>& settled);
+
+  // The same for a store that several engines share: shard_leases.cc.
+  Attempt attempt_leased(Record& record, const Charge& charge, const Period* period, Now now,
+                         bool without_store, Decision& decision);
+  bool attempt_lost(Record& record, const Charge& charge, const Period* period, Now now,
+                    Decision& decision);
+  void prefetch_lease(Record& record, const Charge& charge, Now now);
+  void request_lease(Record& record, const Charge& charge, int64_t cost, int64_t all, Now now);
+  void take_in(Record& record, const Grant& grant, Now now);
+  void tend_lease(Record& record, const DueLease& due, Now now);
+  void look_later(Record& record, Now now);
+  void owe(Record& record);
 
   Record* admit(const Charge& charge, size_t hash, Now now);
   bool make_room(SubjectTable& table, Now now);
@@ -65,11 +89,15 @@ struct Engine::Shard {
 
   const EngineOptions& options_;
   Store& store_;
+  const bool is_shared_;
   SubjectTable consumers_;
   SubjectTable anonymous_;
   PeriodCache periods_;
   absl::flat_hash_map<Record*, std::vector<Waiting>> waiting_;
+  std::deque<DueLease> due_;    // leases that will be looked at, the next one first
+  std::vector<Record*> owing_;  // to be journalled
   uint64_t next_seq_ = 1;
+  uint64_t degraded_ = 0;
   uint64_t evicted_ = 0;
   uint64_t refused_ = 0;
 };

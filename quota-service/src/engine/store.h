@@ -16,25 +16,56 @@ struct MonthKey {
   friend bool operator==(const MonthKey&, const MonthKey&) = default;
 };
 
+// A limit that is meant as it is in the store, because the caller does not know it.
+inline constexpr int64_t kUnchanged = -2;
+
+// The part of a call that concerns the minute bucket, where the store keeps that for several
+// engines. What an engine may spend of it is a lease, which ends. Amounts are milli-units.
+struct MinuteAsk {
+  int64_t limit = -1;  // -1: none
+  int64_t capacity = 0;
+  int64_t spent = 0;     // all that was ever spent of leases
+  int64_t returned = 0;  // given back now
+  int64_t debt = 0;      // spent without a lease since the last call that was answered
+  int64_t want = 0;      // the balance that would last for a while
+  int64_t least = 0;     // the least balance that is worth having
+};
+
 // The engine wants to spend `cost` of a month, and may spend no more of it than the store has
 // recorded. All amounts are milli-units.
 struct Reserve {
   MonthKey month;
-  int64_t limit = 0;   // the month's quota
+  int64_t limit = 0;   // the month's quota; -1: none, the call is about the minute only
   int64_t cost = 0;    // the least that is needed
   int64_t demand = 0;  // what would last for a while
-  // What the engine knows to be spent; -1 when it knows nothing and the store must say.
+  // What this engine knows itself to have spent; -1 when it knows nothing and the store must say.
   int64_t used = -1;
-  uint64_t seq = 0;  // comes back in the grant
+  uint64_t seq = 0;      // comes back in the grant
+  bool release = false;  // what is marked and not used of the month is given back
+  MinuteAsk minute = {};
 };
 
-// Tokens up to `mark` may be spent; `used` of them are.
+struct MinuteGrant {
+  int64_t balance = 0;  // this engine's, as the store sees it after this call
+  int64_t level = 0;    // not leased to anybody
+  int64_t retry_us = 0;
+  bool burned = false;  // the lease that the call spoke of had ended already
+};
+
+// Tokens up to `mark` may be spent by this engine; `used` of them are.
 struct Grant {
   MonthKey month;
   int64_t used = 0;
   int64_t mark = 0;
-  bool ok = false;   // false: the store could not be asked; used and mark say nothing
+  bool ok = false;   // false: the store could not be asked; nothing else here says anything
   uint64_t seq = 0;  // of the request that this answers
+  bool has_month = true;
+  bool has_minute = false;
+  int64_t others = 0;  // of the month's limit, what other engines have spent or may spend
+  MinuteGrant minute = {};
+  int64_t sent_us = 0;   // monotonic, not later than the store saw the request
+  int64_t pause_us = 0;  // > 0: the store lost data, and grants nothing for so long
+  int holders = 1;       // engines that share this subject
 };
 
 // Called on the store's own thread.
@@ -42,6 +73,8 @@ class GrantSink {
  public:
   virtual ~GrantSink() = default;
   virtual void on_grants(const std::vector<Grant>& grants, Now now) = 0;
+  // The store may have lost what it was told: it is to be told again what was spent.
+  virtual void on_store_reset() {}
 };
 
 // What outlives the process. Calls never block and never fail: they are carried out in order, in
@@ -52,10 +85,19 @@ class Store {
 
   virtual void start(GrantSink* sink) = 0;
   virtual void reserve(Reserve request) = 0;
-  // Exactly `used` of this month is spent: the rest of the mark is given back.
+  // Exactly `used` of this month is spent by this engine: the rest of the mark is given back.
   virtual void settle(MonthKey month, int64_t used) = 0;
   // `amount` more of this month is spent, on top of a count that the engine never saw.
   virtual void spend(MonthKey month, int64_t amount) = 0;
+  // So much is spent that the store could not be told of; it is to survive this process. `loaded`
+  // is false when it comes on top of a count that the engine never saw.
+  virtual void journal(MonthKey, int64_t /*used*/, bool /*loaded*/) {}
+  // The subject starts anew: nothing is used of this month, the minute bucket is as new.
+  virtual void reset(MonthKey month) = 0;
+  // True where minute buckets, too, are kept there, for several engines.
+  virtual bool is_shared() const { return false; }
+  // How many engines use the store, as far as is known.
+  virtual int engines() const { return 1; }
   // False while writes fail. The engine then decides by policy.store_lost without asking.
   virtual bool healthy() const = 0;
 };

@@ -10,14 +10,16 @@
 #include "absl/hash/hash.h"
 #include "absl/strings/string_view.h"
 #include "engine/bucket.h"
+#include "engine/lease.h"
 
 namespace quota::engine {
 
 // The month of one subject, as far as this process knows it.
 struct Month {
-  int64_t used = 0;   // while !loaded: what was spent on credit
-  int64_t mark = 0;   // the store has recorded that up to here may be spent
-  int64_t chunk = 0;  // how much was asked for last time
+  int64_t used = 0;    // by this engine; while !loaded: what was spent on credit
+  int64_t mark = 0;    // the store has recorded that up to here may be spent
+  int64_t others = 0;  // what other engines have used of the limit
+  int64_t chunk = 0;   // how much was asked for last time
   uint32_t chunk_at_s = 0;
   int32_t period = INT32_MIN;
   uint64_t awaited = 0;  // seq of the reserve in flight; 0: none
@@ -32,7 +34,8 @@ struct Record {
   size_t hash = 0;
   Bucket bucket;
   Month month;
-  uint32_t seen_s = 0;  // monotonic
+  std::unique_ptr<Lease> lease;  // where the store is shared; the bucket is then only a view
+  uint32_t seen_s = 0;           // monotonic
   bool live = false;
   bool waited_for = false;  // a check waits for the store
 };

@@ -36,6 +36,7 @@ class LocalStore final : public engine::Store, public ConsumerStore {
   void reserve(engine::Reserve request) override;
   void settle(engine::MonthKey month, int64_t used) override;
   void spend(engine::MonthKey month, int64_t amount) override;
+  void reset(engine::MonthKey month) override { settle(std::move(month), 0); }
   bool healthy() const override;
 
   absl::StatusOr<std::vector<policy::Consumer>> load_consumers() override;

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/bucket.h"
+#include "engine/store.h"
+
+namespace quota::engine {
+
+// What one engine may spend of a minute bucket that it shares with others: tokens that the store
+// has already taken out of the bucket. Times are monotonic microseconds.
+struct Lease {
+  int64_t balance = 0;
+  int64_t deadline_us =
+      INT64_MIN;      // of the balance: earlier than the store's own, whatever the clocks
+  int64_t spent = 0;  // ever
+  int64_t debt = 0;   // spent without a lease
+
+  // The call under way.
+  int64_t sent_spent = 0;
+  int64_t sent_debt = 0;
+  int64_t sent_want = 0;
+  int64_t sent_least = 0;
+
+  // How much to ask for, and when.
+  int64_t chunk = 0;
+  int64_t asked_us = INT64_MIN / 2;
+  int64_t deny_until_us = INT64_MIN;        // the bucket cannot serve before
+  int64_t month_deny_until_us = INT64_MIN;  // nor the month
+  int64_t ask_again_us = INT64_MIN;         // the store cannot answer for this subject before
+  int64_t viewed_us = INT64_MIN / 2;        // when the store last said how full the bucket is
+
+  Bucket share;          // this engine's part of the limit while the store is lost
+  uint32_t resets = 0;   // of the store, that this subject has been told again after
+  bool due = false;      // the caretaker will look at it
+  bool owes = false;     // what was spent is to be journalled
+  bool was_full = true;  // the last grant was all that was wanted
+  bool month_was_full = true;
+
+  int64_t usable(int64_t now_us) const { return now_us < deadline_us ? balance : 0; }
+
+  void take(int64_t cost) {
+    balance -= cost;
+    spent += cost;
+  }
+
+  // Fills in what a call says. The balance that is given back is zeroed before the store hears of
+  // it.
+  void send(MinuteAsk& ask, int64_t returned) {
+    balance -= returned;
+    ask.spent = sent_spent = spent;
+    ask.debt = sent_debt = debt;
+    ask.returned = returned;
+    sent_want = ask.want;
+    sent_least = ask.least;
+  }
+
+  // Takes in the answer to that call.
+  void receive(const MinuteGrant& grant, int64_t sent_us, int64_t ttl_us) {
+    // What was spent of a lease that had ended by then has left the bucket already.
+    if (grant.burned) spent = sent_spent;
+    // The store does not know yet of what was spent since.
+    balance = grant.balance - (spent - sent_spent);
+    if (balance < 0) balance = 0;
+    // From the time before the request left, and less by what the two clocks may drift apart.
+    deadline_us = sent_us + ttl_us - ttl_us / 50;
+    settle_debt();
+  }
+
+  // The store knows of the debt that it was told of.
+  void settle_debt() {
+    debt -= sent_debt;
+    sent_debt = 0;
+  }
+};
+
+}  // namespace quota::engine

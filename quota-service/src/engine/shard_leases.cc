@@ -1,0 +1,307 @@
+// How a shard decides where the store keeps the buckets for several engines: out of leases.
+#include <algorithm>
+
+#include "engine/shard.h"
+
+namespace quota::engine {
+namespace {
+
+using policy::StoreLost;
+
+constexpr int64_t kSecondUs = 1'000'000;
+// A chunk should last for about so long: what lasted less was too little, what lasted more too
+// much.
+constexpr int64_t kShortChunkUs = 250'000;
+constexpr int64_t kLongChunkUs = kSecondUs;
+// Without a pause, an overloaded bucket would be asked for each token that drips into it.
+constexpr int64_t kPaceUs = 50'000;
+// Others may give back, and limits may be raised: a denial is believed for so long.
+constexpr int64_t kBelieveUs = 200'000;
+constexpr int64_t kBelieveMonthUs = kSecondUs;
+// After a subject's call has failed.
+constexpr int64_t kAskAgainUs = 100'000;
+// What was seen longer ago does for a decision, but not for a peek.
+constexpr int64_t kFreshUs = kSecondUs;
+
+void deny(Decision& decision, Reason reason, int64_t retry_after_us) {
+  decision.outcome = Outcome::kDenied;
+  decision.reason = reason;
+  decision.retry_after_us = retry_after_us;
+}
+
+}  // namespace
+
+Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charge& charge,
+                                                     const Period* period, Now now,
+                                                     bool without_store, Decision& decision) {
+  if (record.lease == nullptr) record.lease = std::make_unique<Lease>();
+  Lease& lease = *record.lease;
+  Month& month = record.month;
+  const bool minute = charge.limits.minute >= 0;
+  if (minute) record.bucket.advance(now.mono_us, charge.limits.minute, charge.burst_milli);
+  const auto decided = [&] {
+    apply_mode(charge, decision);
+    describe(record.bucket, month, charge, period, now, decision);
+    return Attempt::kDecided;
+  };
+  decision = Decision{};
+  if ((minute && charge.cost > capacity(charge)) ||
+      (period != nullptr && charge.cost > charge.limits.month)) {
+    deny(decision, Reason::kCostExceedsLimit, Bucket::kMinuteUs);
+    return decided();
+  }
+  const bool month_lacks =
+      period != nullptr && (!month.loaded || month.used + charge.cost > month.mark);
+  const bool minute_lacks = minute && lease.usable(now.mono_us) < charge.cost;
+  if (!charge.peek && !month_lacks && !minute_lacks) {
+    if (minute) {
+      lease.take(charge.cost);
+      record.bucket.take(charge.cost);
+    }
+    if (period != nullptr) month.used += charge.cost;
+    return decided();
+  }
+  // The month is named first: its wait is the longer one.
+  const bool knows_month = period == nullptr || month.loaded;
+  const bool month_denies = period != nullptr && month.loaded &&
+                            charge.cost > charge.limits.month - month.others - month.used;
+  if (month_denies && (now.mono_us < lease.month_deny_until_us || (charge.peek && without_store))) {
+    deny(decision, Reason::kMonth, period->end_us - now.unix_us);
+    return decided();
+  }
+  if (charge.peek) {
+    const bool is_fresh = knows_month && (!minute || now.mono_us - lease.viewed_us < kFreshUs);
+    if (!is_fresh && !without_store && now.mono_us >= lease.ask_again_us)
+      return Attempt::kNeedsStore;
+    decision.degraded = !is_fresh;
+    if (month_denies) {
+      deny(decision, Reason::kMonth, period->end_us - now.unix_us);
+    } else if (minute_lacks && record.bucket.level() < charge.cost) {
+      deny(decision, Reason::kMinute, record.bucket.wait_us(charge.cost));
+    }
+    return decided();
+  }
+  if (!without_store && now.mono_us >= lease.ask_again_us) {
+    if (minute_lacks && now.mono_us < lease.deny_until_us) {
+      deny(decision, Reason::kMinute,
+           std::max(record.bucket.wait_us(charge.cost), lease.deny_until_us - now.mono_us));
+      return decided();
+    }
+    return Attempt::kNeedsStore;
+  }
+  decision.degraded = true;
+  if (attempt_lost(record, charge, period, now, decision)) {
+    if (minute) lease.debt += charge.cost;
+    if (period != nullptr) month.used += charge.cost;
+    owe(record);
+  }
+  return decided();
+}
+
+// Without the store and without a lease that suffices. True when the check is allowed on credit.
+bool Engine::Shard::attempt_lost(Record& record, const Charge& charge, const Period* period,
+                                 Now now, Decision& decision) {
+  if (charge.store_lost == StoreLost::kDeny) {
+    deny(decision, Reason::kStoreUnavailable, kSecondUs);
+    return false;
+  }
+  if (charge.store_lost == StoreLost::kAllow) return true;
+  if (period != nullptr &&
+      charge.cost > charge.limits.month - record.month.others - record.month.used) {
+    deny(decision, Reason::kMonth, period->end_us - now.unix_us);
+    return false;
+  }
+  if (charge.limits.minute < 0) return true;
+  Bucket& share = record.lease->share;
+  const int64_t part = std::max<int64_t>(charge.limits.minute / std::max(store_.engines(), 1), 1);
+  // It begins with nothing: what was there has been leased out or lies in the store.
+  if (share.limit() < 0) share.restore(part, 0, now.mono_us, 0);
+  // Room for one check at least, however many engines share the limit.
+  const int64_t burst = std::max(charge.burst_milli, charge.cost * 1000 / part + 1);
+  share.advance(now.mono_us, part, burst);
+  if (share.level() < charge.cost) {
+    deny(decision, Reason::kMinute, share.wait_us(charge.cost));
+    return false;
+  }
+  share.take(charge.cost);
+  return true;
+}
+
+// Asks for more before it is needed, so that a busy subject never waits.
+void Engine::Shard::prefetch_lease(Record& record, const Charge& charge, Now now) {
+  const Lease& lease = *record.lease;
+  if (record.month.awaited != 0 || options_.exact || charge.peek) return;
+  if (now.mono_us < lease.ask_again_us || now.mono_us < lease.deny_until_us ||
+      now.mono_us < lease.month_deny_until_us) {
+    return;
+  }
+  if (lease.chunk < 4 * charge.cost) return;
+  // What was given only in part is scarce: it is asked for when it is needed.
+  const bool minute =
+      charge.limits.minute >= 0 && lease.was_full && lease.usable(now.mono_us) < lease.chunk / 2;
+  const bool month = charge.limits.month >= 0 && record.month.loaded && lease.month_was_full &&
+                     record.month.mark - record.month.used < lease.chunk / 2;
+  if (minute || month) request_lease(record, charge, 0, 0, now);
+}
+
+// `cost` is needed, `all` would serve everybody who waits.
+void Engine::Shard::request_lease(Record& record, const Charge& charge, int64_t cost, int64_t all,
+                                  Now now) {
+  Lease& lease = *record.lease;
+  Month& month = record.month;
+  const int64_t since_us = now.mono_us - lease.asked_us;
+  if (options_.exact || lease.chunk == 0) {
+    lease.chunk = charge.cost;
+  } else if (since_us < kShortChunkUs) {
+    // A partial grant was short because the bucket is empty, not because little was wanted.
+    if (lease.was_full) lease.chunk *= 2;
+  } else if (since_us > kLongChunkUs) {
+    // Somebody who comes back after a long time begins anew.
+    lease.chunk = since_us > 8 * kLongChunkUs ? charge.cost : lease.chunk / 2;
+  }
+  const int64_t most = charge.limits.minute >= 0 ? capacity(charge) : charge.limits.month;
+  lease.chunk = std::clamp(lease.chunk, charge.cost, std::max(most / 2, charge.cost));
+  lease.asked_us = now.mono_us;
+  const bool peek = charge.peek;
+  const int64_t want = peek ? 0 : std::max(options_.exact ? cost : lease.chunk, all);
+  month.awaited = next_seq_++;
+  Reserve request{.month = {record.key, charge.limits.month >= 0 ? month.period : 0},
+                  .limit = charge.limits.month,
+                  .cost = cost,
+                  .demand = want,
+                  .used = month.loaded ? month.used : -1,
+                  .seq = month.awaited};
+  if (charge.limits.minute >= 0) {
+    request.minute.limit = charge.limits.minute;
+    request.minute.capacity = capacity(charge);
+    request.minute.want = want;
+    request.minute.least = cost;
+    lease.send(request.minute, 0);
+  }
+  store_.reserve(std::move(request));
+}
+
+void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
+  Lease& lease = *record.lease;
+  Month& month = record.month;
+  if (!grant.ok) {
+    // Not all subjects at the same moment.
+    lease.ask_again_us =
+        now.mono_us + kAskAgainUs + static_cast<int64_t>(record.hash % (kAskAgainUs / 2));
+    return;
+  }
+  if (grant.has_month && grant.month.period == month.period) {
+    if (!month.loaded) month.used += grant.used;
+    month.loaded = true;
+    month.mark = grant.mark;
+    month.others = grant.others;
+    lease.month_was_full = grant.mark - grant.used >= lease.sent_want;
+    if (grant.mark - grant.used < lease.sent_least) {
+      lease.month_deny_until_us = now.mono_us + kBelieveMonthUs;
+    }
+  }
+  if (grant.pause_us > 0) {
+    // Leases are good to their end; nothing new is to be had until the pause is over.
+    lease.settle_debt();
+    lease.ask_again_us = now.mono_us + grant.pause_us;
+    return;
+  }
+  // The next outage finds it empty again.
+  lease.share = Bucket{};
+  if (grant.has_minute && record.bucket.limit() >= 0) {
+    lease.receive(grant.minute, grant.sent_us, options_.lease_ttl_us);
+    record.bucket.restore(record.bucket.limit(), grant.minute.level + lease.balance, now.mono_us,
+                          0);
+    lease.viewed_us = now.mono_us;
+    lease.was_full = grant.minute.balance >= lease.sent_want;
+    const int64_t pace = options_.exact ? 0 : kPaceUs;
+    const int64_t drip = record.bucket.limit() * grant.holders / Bucket::kMinuteUs * pace;
+    if (!lease.was_full && grant.minute.level < std::max(lease.sent_least, drip)) {
+      lease.deny_until_us = now.mono_us + std::clamp(grant.minute.retry_us, pace, kBelieveUs);
+    }
+  }
+  if (!lease.due && (lease.balance > 0 || month.mark > month.used)) look_later(record, now);
+}
+
+void Engine::Shard::look_later(Record& record, Now now) {
+  Lease& lease = *record.lease;
+  lease.due = true;
+  due_.push_back(
+      {&record, now.mono_us + options_.lease_ttl_us / 2, lease.spent + record.month.used});
+}
+
+void Engine::Shard::tend_leases(Now now) {
+  while (!due_.empty() && due_.front().at_us <= now.mono_us) {
+    const DueLease due = due_.front();
+    due_.pop_front();
+    due.record->lease->due = false;
+    tend_lease(*due.record, due, now);
+  }
+  for (Record* record : owing_) {
+    record->lease->owes = false;
+    if (record->month.period == INT32_MIN) continue;
+    store_.journal({record->key, record->month.period}, record->month.used, record->month.loaded);
+  }
+  owing_.clear();
+}
+
+// Halfway through a lease's life: what lies idle goes back, and what is in use is renewed.
+void Engine::Shard::tend_lease(Record& record, const DueLease& due, Now now) {
+  Lease& lease = *record.lease;
+  Month& month = record.month;
+  const int64_t usable = lease.usable(now.mono_us);
+  if (usable <= 0 && month.mark <= month.used) return;
+  const int64_t half_us = options_.lease_ttl_us / 2;
+  const int64_t spent = lease.spent + month.used - due.spent;
+  // What was granted lately, and is in use, will be asked for again by itself.
+  const bool is_fresh = spent > 0 && now.mono_us - lease.asked_us < half_us;
+  if (month.awaited != 0 || is_fresh || !store_.healthy()) return look_later(record, now);
+  const int64_t keep = std::min(usable, spent);
+  month.awaited = next_seq_++;
+  Reserve request{.month = {record.key, month.loaded ? month.period : 0},
+                  .limit = month.loaded ? kUnchanged : -1,
+                  .used = month.loaded ? month.used : -1,
+                  .seq = month.awaited,
+                  .release = spent == 0};
+  if (request.release && month.loaded) month.mark = month.used;
+  lease.sent_want = lease.sent_least = 0;
+  if (record.bucket.limit() >= 0) {
+    request.minute.limit = kUnchanged;
+    request.minute.want = keep;
+    lease.send(request.minute, usable - keep);
+  }
+  lease.asked_us = now.mono_us;
+  lease.chunk /= 2;
+  store_.reserve(std::move(request));
+}
+
+// Months that were spent on credit must survive this process.
+void Engine::Shard::owe(Record& record) {
+  if (record.lease->owes || record.month.period == INT32_MIN) return;
+  record.lease->owes = true;
+  owing_.push_back(&record);
+}
+
+void Engine::Shard::register_again(uint32_t resets, Now now) {
+  constexpr size_t kStep = 256;
+  if (!store_.healthy()) return;
+  for (SubjectTable* subjects : {&consumers_, &anonymous_}) {
+    subjects->walk(kStep, [&](Record& record) {
+      if (record.lease == nullptr || record.lease->resets == resets) return true;
+      Lease& lease = *record.lease;
+      if (record.month.awaited != 0 || now.mono_us < lease.ask_again_us) return true;
+      lease.resets = resets;
+      const Month& month = record.month;
+      if (!month.loaded || month.used == 0) return true;
+      record.month.awaited = next_seq_++;
+      lease.sent_want = lease.sent_least = 0;
+      store_.reserve({.month = {record.key, month.period},
+                      .limit = kUnchanged,
+                      .used = month.used,
+                      .seq = record.month.awaited});
+      return true;
+    });
+  }
+}
+
+}  // namespace quota::engine
