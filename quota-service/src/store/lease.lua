@@ -12,7 +12,7 @@
 --   month: 13 limit (-1, -2 as above)  14 all that the holder ever spent of it, -1: it has forgotten
 --       15 1: give the balance back  16 wanted and 17 needed balance  18 end of life, unix milliseconds
 --
--- Answers holders, pause, minute {balance, level, retry, burned}, month {balance, level, spent}.
+-- Answers holders, pause, minute {balance, level, retry, burned}, month {balance, level, spent, limit}.
 -- While pause > 0 nothing is granted.
 
 local MINUTE = 60000000
@@ -246,4 +246,4 @@ if has_month then
   end
 end
 return { holders, pause, minute.balance, minute.level, minute.retry, minute.burned,
-         month.balance, month.level, month.spent }
+         month.balance, month.level, month.spent, month.limit }

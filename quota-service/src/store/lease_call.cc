@@ -1,0 +1,113 @@
+#include "store/lease_call.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <hiredis/hiredis.h>
+
+#include <array>
+#include <chrono>
+
+#include "base/ip.h"
+
+namespace quota::store {
+namespace {
+
+using engine::Grant;
+using engine::MonthKey;
+using engine::Reserve;
+
+// A month's count is kept until some days after its end; no billing month has more than 31 days.
+constexpr int64_t kMonthKeptDays = 40;
+constexpr int64_t kDayMs = 86'400'000;
+
+std::string_view base_of(std::string_view subject) {
+  return subject.substr(0, subject.find(kOwnBucket));
+}
+
+std::string date(int32_t day) {
+  const std::chrono::year_month_day date{
+      std::chrono::sys_days{std::chrono::days{day}}};
+  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
+}
+
+}  // namespace
+
+std::string subject_text(std::string_view subject) {
+  constexpr std::string_view kAnonymous = "a:";
+  if (!subject.starts_with(kAnonymous)) return std::string(subject);
+  const std::string_view address = subject.substr(kAnonymous.size());
+  if (address.size() == 4 || address.size() == 16) {
+    return std::string(kAnonymous) + ip_text(address);
+  }
+  return std::string(subject);
+}
+
+std::string minute_key(std::string_view subject) {
+  const std::string_view base = base_of(subject);
+  if (base.size() == subject.size()) return fmt::format("quota:{{{}}}:rate", subject_text(base));
+  return fmt::format("quota:{{{}}}:rate:{}", subject_text(base), subject.substr(base.size() + 1));
+}
+
+std::string month_key(const MonthKey& month) {
+  return fmt::format("quota:{{{}}}:month:{}", subject_text(base_of(month.subject)),
+                     date(month.period));
+}
+
+std::string holder_of(const LeaseTerms& terms, std::string_view subject) {
+  const std::string_view base = base_of(subject);
+  if (base.size() == subject.size()) return terms.holder;
+  return fmt::format("{}.{}", terms.holder, subject.substr(base.size() + 1));
+}
+
+void write_lease_call(const Reserve& request, const LeaseTerms& terms, std::string_view holder,
+                      int64_t void_before_us, redis::Words& words) {
+  words.add(int64_t{terms.marker.empty() ? 2 : 3});
+  words.add(minute_key(request.month.subject)).add(month_key(request.month));
+  if (!terms.marker.empty()) words.add(terms.marker);
+  words.add(holder).add(static_cast<int64_t>(request.seq)).add(terms.ttl_us).add(void_before_us);
+  words.add(terms.retention_ms);
+  const engine::MinuteAsk& minute = request.minute;
+  for (const int64_t number : {minute.limit, minute.capacity, minute.spent, minute.returned,
+                               minute.debt, minute.want, minute.least}) {
+    words.add(number);
+  }
+  for (const int64_t number :
+       {request.limit, request.used, int64_t{request.release}, request.demand, request.cost,
+        (request.month.period + kMonthKeptDays) * kDayMs}) {
+    words.add(number);
+  }
+}
+
+absl::StatusOr<Grant> read_lease_answer(const redisReply& reply, const Reserve& request,
+                                        int64_t sent_us) {
+  enum { kHolders, kPause, kBalance, kLevel, kRetry, kBurned, kMonth, kLeft, kUsed, kLimit, kSize };
+  if (reply.type != REDIS_REPLY_ARRAY || reply.elements != kSize) {
+    return absl::InternalError("the lease script answered in another form than expected");
+  }
+  std::array<int64_t, kSize> numbers{};
+  for (size_t i = 0; i < kSize; ++i) {
+    if (reply.element[i]->type != REDIS_REPLY_INTEGER) {
+      return absl::InternalError("the lease script answered with something that is no number");
+    }
+    numbers[i] = reply.element[i]->integer;
+  }
+  const int64_t mark = numbers[kUsed] + numbers[kMonth];
+  return Grant{.month = request.month,
+               .used = numbers[kUsed],
+               .mark = mark,
+               .ok = true,
+               .seq = request.seq,
+               .has_month = request.limit != -1,
+               .has_minute = request.minute.limit != -1,
+               .others = numbers[kLimit] - numbers[kLeft] - mark,
+               .minute = {.balance = numbers[kBalance],
+                          .level = numbers[kLevel],
+                          .retry_us = numbers[kRetry],
+                          .burned = numbers[kBurned] != 0},
+               .sent_us = sent_us,
+               .pause_us = numbers[kPause],
+               .holders = static_cast<int>(numbers[kHolders])};
+}
+
+}  // namespace quota::store
