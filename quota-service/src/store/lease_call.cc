@@ -1,6 +1,5 @@
 #include "store/lease_call.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <hiredis/hiredis.h>
 
@@ -20,13 +19,17 @@ using engine::Reserve;
 constexpr int64_t kMonthKeptDays = 40;
 constexpr int64_t kDayMs = 86'400'000;
 
+void add(redis::Words& words, int64_t number) {
+  const fmt::format_int text(number);
+  words.add(std::string_view(text.data(), text.size()));
+}
+
 std::string_view base_of(std::string_view subject) {
   return subject.substr(0, subject.find(kOwnBucket));
 }
 
 std::string date(int32_t day) {
-  const std::chrono::year_month_day date{
-      std::chrono::sys_days{std::chrono::days{day}}};
+  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
   return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
                      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
 }
@@ -38,7 +41,7 @@ std::string subject_text(std::string_view subject) {
   if (!subject.starts_with(kAnonymous)) return std::string(subject);
   const std::string_view address = subject.substr(kAnonymous.size());
   if (address.size() == 4 || address.size() == 16) {
-    return std::string(kAnonymous) + ip_text(address);
+    return std::string(kAnonymous) + IpAddress::from_bytes(address)->to_string();
   }
   return std::string(subject);
 }
@@ -62,20 +65,17 @@ std::string holder_of(const LeaseTerms& terms, std::string_view subject) {
 
 void write_lease_call(const Reserve& request, const LeaseTerms& terms, std::string_view holder,
                       int64_t void_before_us, redis::Words& words) {
-  words.add(int64_t{terms.marker.empty() ? 2 : 3});
+  words.add(terms.marker.empty() ? "2" : "3");
   words.add(minute_key(request.month.subject)).add(month_key(request.month));
   if (!terms.marker.empty()) words.add(terms.marker);
-  words.add(holder).add(static_cast<int64_t>(request.seq)).add(terms.ttl_us).add(void_before_us);
-  words.add(terms.retention_ms);
+  words.add(holder);
   const engine::MinuteAsk& minute = request.minute;
-  for (const int64_t number : {minute.limit, minute.capacity, minute.spent, minute.returned,
-                               minute.debt, minute.want, minute.least}) {
-    words.add(number);
-  }
   for (const int64_t number :
-       {request.limit, request.used, int64_t{request.release}, request.demand, request.cost,
-        (request.month.period + kMonthKeptDays) * kDayMs}) {
-    words.add(number);
+       {static_cast<int64_t>(request.seq), terms.ttl_us, void_before_us, terms.retention_ms,
+        minute.limit, minute.capacity, minute.spent, minute.returned, minute.debt, minute.want,
+        minute.least, request.limit, request.used, int64_t{request.release}, request.demand,
+        request.cost, (request.month.period + kMonthKeptDays) * kDayMs}) {
+    add(words, number);
   }
 }
 
