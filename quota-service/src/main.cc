@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "admin/admin_server.h"
 #include "admin/collectors.h"
+#include "backend.h"
 #include "config/settings.h"
 #include "config/version.h"
 #include "engine/caretaker.h"
@@ -21,14 +22,11 @@
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
 #include "rpc/server.h"
-#include "store/local_store.h"
 #include "telemetry/decision_collector.h"
 #include "telemetry/logging.h"
 
 namespace quota {
 namespace {
-
-constexpr std::string_view kLocalStore = "local://";
 
 // The signals that steer quotad, blocked in every thread and taken one by one by run().
 sigset_t steering_signals() {
@@ -42,7 +40,9 @@ engine::EngineOptions engine_options(const config::Settings& settings) {
   return {.max_subjects = settings.max_subjects,
           .max_anonymous = settings.max_anonymous,
           .idle_retention_us = settings.idle_retention_s * 1'000'000,
-          .store_timeout_us = int64_t{settings.store_timeout_ms} * 1000};
+          .store_timeout_us = int64_t{settings.store_timeout_ms} * 1000,
+          .lease_ttl_us = int64_t{settings.store_lease_ttl_ms} * 1000,
+          .exact = settings.store_exact == "true"};
 }
 
 rpc::ServerOptions server_options(const config::Settings& settings,
@@ -73,19 +73,10 @@ absl::Status reload(policy::LivePolicy& live, const char* occasion) {
   return status;
 }
 
-admin::StoreCollector::Sample sample(const store::LocalStore& store) {
-  const store::LocalStore::Stats stats = store.stats();
-  return {.up = stats.up,
-          .requests = {{"record", "ok", stats.requests},
-                       {"record", "refused", stats.refused},
-                       {"write", "ok", stats.batches},
-                       {"write", "error", stats.failures}}};
-}
-
 // What a running quotad is made of, besides its front doors.
 struct Parts {
   policy::LivePolicy& live;
-  store::LocalStore& store;
+  Backend& backend;
   engine::Engine& engine;
   identity::Directory& directory;
 };
@@ -102,7 +93,7 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                                                                       counters.end())));
   metrics.add(std::make_shared<admin::EngineCollector>(parts.engine));
   metrics.add(std::make_shared<admin::PolicyCollector>(parts.live));
-  metrics.add(std::make_shared<admin::StoreCollector>([&] { return sample(parts.store); }));
+  metrics.add(std::make_shared<admin::StoreCollector>([&] { return parts.backend.sample(); }));
   metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
 
   const auto listen = config::parse_listen(settings.listen);
@@ -121,14 +112,14 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
     admin = std::make_unique<admin::AdminServer>(
         admin::AdminDeps{.policy = parts.live,
                          .directory = parts.directory,
-                         .consumers = parts.store,
+                         .consumers = parts.backend.consumers(),
                          .engine = parts.engine,
                          .metrics = metrics,
                          .ready = ready,
                          .reload = [&] { return reload(parts.live, "on request"); },
                          .month_used =
                              [&](std::string subject, int32_t period) {
-                               return parts.store.month_mark({std::move(subject), period});
+                               return parts.backend.month_used(std::move(subject), period);
                              }},
         admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
     if (const absl::Status status = admin->start(); !status.ok()) return status;
@@ -136,7 +127,8 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   const auto policy = parts.live.get();
   spdlog::info("quotad {} listens on {} ({} thread{}), admin on {}, store {}, policy {} ({})",
                kVersion, settings.listen, settings.threads, settings.threads == 1 ? "" : "s",
-               settings.admin_listen, settings.store, policy->source, policy->hash);
+               settings.admin_listen, config::parse_store(settings.store)->text(), policy->source,
+               policy->hash);
 
   const sigset_t signals = steering_signals();
   for (int number = 0; number != SIGTERM && number != SIGINT;) {
@@ -166,26 +158,19 @@ absl::Status run(const config::Settings& settings) {
     return absl::OkStatus();
   }
 
-  auto opened = store::LocalStore::open(settings.store.substr(kLocalStore.size()));
-  if (!opened.ok()) return opened.status();
-  store::LocalStore& store = **opened;
-  engine::Engine engine(engine_options(settings), store);
+  const auto backend = Backend::open(settings);
+  if (!backend.ok()) return backend.status();
+  engine::Engine engine(engine_options(settings), (*backend)->store());
   identity::Directory directory;
-  const auto consumers = store.load_consumers();
-  if (!consumers.ok()) return consumers.status();
-  for (const policy::Consumer& consumer : *consumers) directory.put(consumer);
-  const auto buckets = store.take_buckets();
-  if (!buckets.ok()) return buckets.status();
-  engine.restore(*buckets, read_clocks());
-  store.start(&engine);
+  if (absl::Status status = (*backend)->start(engine, directory); !status.ok()) return status;
   auto caretaker = std::make_unique<engine::Caretaker>(engine);
 
-  const absl::Status served = serve(settings, {live, store, engine, directory});
+  const absl::Status served = serve(settings, {live, **backend, engine, directory});
 
   // Also when a door could not be opened: what was taken out of the store goes back into it.
   watcher.reset();
   caretaker.reset();
-  const absl::Status closed = store.close(engine.close(read_clocks()));
+  const absl::Status closed = (*backend)->close(engine);
   if (!served.ok()) return served;
   if (closed.ok()) spdlog::info("stopped; every count is saved");
   return closed;

@@ -84,7 +84,7 @@ std::vector<MetricFamily> StoreCollector::Collect() const {
           .with({}, sample.up ? 1 : 0)
           .take(),
       Family(MetricType::Gauge, "quota_degraded", "1 while decisions are made without the store.")
-          .with({}, sample.up ? 0 : 1)
+          .with({}, sample.degraded ? 1 : 0)
           .take(),
       requests.take()};
 }

@@ -42,6 +42,7 @@ class StoreCollector final : public prometheus::Collectable {
   };
   struct Sample {
     bool up = true;
+    bool degraded = false;  // decisions are made without it
     std::vector<Requests> requests;
   };
 

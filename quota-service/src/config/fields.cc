@@ -26,6 +26,16 @@ absl::Status check_admin_listen(const std::string& text) {
 
 absl::Status check_store(const std::string& text) { return parse_store(text).status(); }
 
+absl::Status check_bool(const std::string& text) {
+  if (text == "true" || text == "false") return absl::OkStatus();
+  return invalid("\"{}\" is neither true nor false", text);
+}
+
+absl::Status check_journal(const std::string& text) {
+  if (text == "off" || (text.starts_with('/') && !text.ends_with('/'))) return absl::OkStatus();
+  return invalid("\"{}\" is not the absolute path of a file, nor off for none", text);
+}
+
 absl::Status check_socket_mode(const std::string& text) { return parse_socket_mode(text).status(); }
 
 absl::Status check_log_level(const std::string& text) {
@@ -63,8 +73,28 @@ constexpr std::array kFields = {
           &Settings::policy},
     Field{"policy_poll_ms", "Policy", "MS", "how often its content is compared, besides notices",
           &Settings::policy_poll_ms, 100, kHourMs},
-    Field{"store", "State", "URL", "what outlives a restart: local:///path", &Settings::store, 0, 0,
-          check_store},
+    Field{"store", "State", "URL",
+          "local:///path, redis://…, redis+unix:///path, redis-sentinel://…/master or "
+          "redis-cluster://…; rediss… for TLS",
+          &Settings::store, 0, 0, check_store},
+    Field{"store_password_file", "State", "FILE",
+          "password of Redis; or QUOTAD_STORE_PASSWORD holds it", &Settings::store_password_file},
+    Field{"store_exact", "State", "BOOL", "true: ask Redis for each check, and lease nothing ahead",
+          &Settings::store_exact, 0, 0, check_bool},
+    Field{"store_lease_ttl_ms", "State", "MS", "life of a lease of Redis' buckets",
+          &Settings::store_lease_ttl_ms, 200, 60'000},
+    Field{"store_command_timeout_ms", "State", "MS", "silence after which Redis counts as lost",
+          &Settings::store_command_timeout_ms, 10, 60'000},
+    Field{"store_journal", "State", "FILE",
+          "keeps what Redis could not be told, each quotad its own; off for none",
+          &Settings::store_journal, 0, 0, check_journal},
+    Field{"store_tls_ca", "State", "FILE", "CA of Redis' certificate in PEM, for rediss…",
+          &Settings::store_tls_ca},
+    Field{"store_tls_cert", "State", "FILE", "client certificate in PEM",
+          &Settings::store_tls_cert},
+    Field{"store_tls_key", "State", "FILE", "its private key in PEM", &Settings::store_tls_key},
+    Field{"store_tls_server_name", "State", "NAME",
+          "name to ask for and to expect, by default the host", &Settings::store_tls_server_name},
     Field{"store_timeout_ms", "State", "MS", "how long a decision waits for the store",
           &Settings::store_timeout_ms, 1, 60'000},
     Field{"max_subjects", "State", "N", "consumers kept in memory", &Settings::max_subjects, 1,

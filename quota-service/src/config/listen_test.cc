@@ -59,11 +59,22 @@ TEST(ParseStore, TakesALocalFileByAbsolutePath) {
   }
 }
 
-TEST(ParseStore, SaysWhatThisBuildHasAndRepeatsNoPassword) {
-  const auto redis = parse_store("redis://:hunter2secret@redis:6379/0");
-  EXPECT_THAT(redis.status().message(), HasSubstr("use local:///path"));
-  EXPECT_THAT(redis.status().message(), HasSubstr("redis://"));
-  EXPECT_THAT(redis.status().message(), Not(HasSubstr("hunter2")));
+TEST(ParseStore, TakesRedisInAllItsTopologies) {
+  const auto redis = parse_store("redis://app:hunter2secret@redis:6379/3");
+  ASSERT_TRUE(redis.ok()) << redis.status();
+  EXPECT_EQ(redis->redis->password, "hunter2secret");
+  EXPECT_EQ(redis->redis->database, 3);
+  EXPECT_THAT(redis->text(), Not(HasSubstr("hunter2")));
+  EXPECT_TRUE(parse_store("redis+unix:///run/redis.sock").ok());
+  EXPECT_TRUE(parse_store("redis-sentinel://a,b:26380/main").ok());
+  EXPECT_TRUE(parse_store("redis-cluster://a,b:7001").ok());
+}
+
+TEST(ParseStore, SaysWhatThereIsAndRepeatsNoPassword) {
+  const auto other = parse_store("memcached://:hunter2secret@cache:11211/0");
+  EXPECT_THAT(other.status().message(), HasSubstr("use local:///path, redis://host"));
+  EXPECT_THAT(other.status().message(), HasSubstr("memcached://"));
+  EXPECT_THAT(other.status().message(), Not(HasSubstr("hunter2")));
 }
 
 TEST(ParseSocketMode, IsOctal) {

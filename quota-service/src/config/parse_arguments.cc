@@ -9,6 +9,7 @@
 #include "config/admin_token.h"
 #include "config/fields.h"
 #include "config/invalid.h"
+#include "config/secret.h"
 #include "config/settings.h"
 #include "config/settings_file.h"
 #include "config/version.h"
@@ -36,7 +37,10 @@ absl::Status refuse_unknown_variables() {
     std::string_view name = *entry;
     name = name.substr(0, name.find('='));
     if (!name.starts_with(kPrefix) || is_service_link(name)) continue;
-    if (name == "QUOTAD_CONFIG" || name == "QUOTAD_ADMIN_TOKEN") continue;
+    if (name == "QUOTAD_CONFIG" || name == "QUOTAD_ADMIN_TOKEN" ||
+        name == "QUOTAD_STORE_PASSWORD") {
+      continue;
+    }
     const bool known = std::ranges::any_of(
         fields(), [&](const Field& field) { return variable_of(field) == name; });
     if (!known) {
@@ -62,6 +66,14 @@ absl::Status read_environment(Settings& settings) {
 
 absl::Status apply_flags(const Flags& flags, Settings& settings) {
   for (const auto& [field, text] : flags.values) {
+    // Everybody on the host can read the arguments of a process.
+    if (const auto store = parse_store(text);
+        field->name == "store" && store.ok() && store->redis && !store->redis->password.empty()) {
+      return invalid(
+          "--store: a password on the command line is shown to every user of this host; put it "
+          "into "
+          "a file for --store-password-file, or into QUOTAD_STORE_PASSWORD");
+    }
     if (absl::Status status = assign(*field, text, settings); !status.ok()) {
       return located(status, flag_of(*field));
     }
@@ -105,6 +117,13 @@ absl::Status read_sources(const Flags& flags, ParsedArguments& parsed) {
                                 parsed.warnings);
   if (!token.ok()) return token.status();
   settings.admin_token = *std::move(token);
+  auto password = read_secret({.setting = "store_password_file",
+                               .variable = "QUOTAD_STORE_PASSWORD",
+                               .path = settings.store_password_file,
+                               .value = std::getenv("QUOTAD_STORE_PASSWORD")},
+                              parsed.warnings);
+  if (!password.ok()) return password.status();
+  settings.store_password = password->value_or("");
   return absl::OkStatus();
 }
 

@@ -132,7 +132,10 @@ TEST_F(ParseArguments, AKubernetesServiceNamedQuotadDoesNotStopIt) {
 TEST_F(ParseArguments, FaultsOfFlagsNameTheFlag) {
   EXPECT_THAT(fault({"--max-subjects", "-5"}), StartsWith("--max-subjects: \"-5\""));
   EXPECT_THAT(fault({"--max-subjects", "99999999999999999999"}), StartsWith("--max-subjects: "));
-  EXPECT_THAT(fault({"--store", "redis://r"}), StartsWith("--store: no store is known"));
+  EXPECT_THAT(fault({"--store", "memory://r"}), StartsWith("--store: no store is known"));
+  EXPECT_THAT(
+      fault({"--store", "redis://:hunter2@r"}),
+      AllOf(StartsWith("--store: a password on the command line"), Not(HasSubstr("hunter2"))));
   EXPECT_THAT(fault({"--admin-listen", "unix:/x"}), StartsWith("--admin-listen: "));
   EXPECT_THAT(fault({"--treads", "1"}), HasSubstr("--treads"));
   EXPECT_THAT(fault({"--threads"}), HasSubstr("--threads"));
@@ -169,6 +172,31 @@ TEST_F(ParseArguments, TheTokenComesFromItsFileWithoutTheNewline) {
 TEST_F(ParseArguments, TheTokenComesFromTheEnvironment) {
   set("QUOTAD_ADMIN_TOKEN", "0123456789abcdef");
   EXPECT_EQ(parse({})->settings.admin_token, "0123456789abcdef");
+}
+
+TEST_F(ParseArguments, ThePasswordOfTheStoreComesFromAFileOrTheEnvironment) {
+  const std::string path = file("password", "hunter2\n");
+  const auto parsed = parse({"--store", "redis://r", "--store-password-file", path.c_str()});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->settings.store_password, "hunter2");
+  set("QUOTAD_STORE_PASSWORD", "hunter3");
+  EXPECT_EQ(parse({"--store", "redis://r"})->settings.store_password, "hunter3");
+  EXPECT_THAT(fault({"--store", "redis://r", "--store-password-file", path.c_str()}),
+              HasSubstr("keep one of them"));
+}
+
+TEST_F(ParseArguments, SettingsOfTheStoreMayStandBelowIt) {
+  const std::string path =
+      file("quotad.yaml", "store: {url: 'redis://r:1', exact: true, lease_ttl_ms: 500}\n");
+  const auto parsed = parse({"--config", path.c_str()});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->settings.store, "redis://r:1");
+  EXPECT_EQ(parsed->settings.store_exact, "true");
+  EXPECT_EQ(parsed->settings.store_lease_ttl_ms, 500);
+  const std::string secret = file("secret.yaml", "store:\n  password: hunter2\n");
+  EXPECT_THAT(fault({"--config", secret.c_str()}),
+              AllOf(HasSubstr("2:3: a secret does not belong here"),
+                    HasSubstr("store_password_file"), Not(HasSubstr("hunter2"))));
 }
 
 TEST_F(ParseArguments, ATokenFileThatEverybodyReadsIsWarnedAbout) {

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "redis/url.h"
 
 namespace quota::config {
 
@@ -28,12 +29,20 @@ struct Settings {
   int64_t max_anonymous = 250'000;
   int64_t idle_retention_s = 3600;
   int store_timeout_ms = 5;
+  std::string store_password_file;  // or QUOTAD_STORE_PASSWORD itself
+  std::string store_exact = "false";
+  int store_lease_ttl_ms = 2'000;
+  int store_command_timeout_ms = 250;
+  std::string store_journal = "/tmp/quotad-journal.db";  // "off": none
+  std::string store_tls_ca, store_tls_cert, store_tls_key, store_tls_server_name;
   int drain_timeout_ms = 5'000;
   std::string log_level = "info";
   std::string log_format = "text";  // or json
   bool check_only = false;          // --check: validate everything, start nothing
 
-  std::string admin_token;  // read from the file or the environment; never printed
+  // Read from their files or the environment; never printed.
+  std::string admin_token;
+  std::string store_password;
 };
 
 // What main does next: run with the settings, or leave with this text and code (--help, --version).
@@ -56,9 +65,13 @@ struct ListenAddress {
 };
 absl::StatusOr<ListenAddress> parse_listen(const std::string& text);
 
-// local:///abs/path: the file of the embedded store.
+// local:///abs/path: the file of the embedded store; or one of the Redis URLs of redis/url.h.
 struct StoreAddress {
-  std::string path;
+  std::string path;                 // of the embedded store
+  std::optional<redis::Url> redis;  // any other
+
+  // Fit for logs: never holds a password.
+  std::string text() const;
 };
 absl::StatusOr<StoreAddress> parse_store(const std::string& text);
 

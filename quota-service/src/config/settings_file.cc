@@ -26,23 +26,27 @@ std::string hint_for(const std::string& name) {
   return policy::hint(name, known);
 }
 
-absl::Status read_document(const std::string& path, const YAML::Node& root, Settings& settings) {
-  if (!root.IsDefined() || root.IsNull()) return absl::OkStatus();
-  if (!root.IsMap()) {
-    return error_at(path, root.Mark(), "the file must hold settings such as \"threads: 2\"");
-  }
-  absl::flat_hash_set<std::string> seen;
-  for (const auto& entry : root) {
+// The settings of one map. Those of the store may stand below it: store: {url: …, exact: true}.
+absl::Status read_map(const std::string& path, const YAML::Node& map, const std::string& prefix,
+                      absl::flat_hash_set<std::string>& seen, Settings& settings) {
+  for (const auto& entry : map) {
     const YAML::Mark at = entry.first.Mark();
     if (!entry.first.IsScalar()) return error_at(path, at, "the name of a setting must be a word");
-    const std::string& name = entry.first.Scalar();
-    if (name == "admin_token") {
-      return error_at(path, at, "a secret does not belong here: name its file as admin_token_file");
+    const std::string& word = entry.first.Scalar();
+    const std::string name = prefix.empty() ? word : word == "url" ? prefix : prefix + "_" + word;
+    if (name == "admin_token" || name == "store_password") {
+      return error_at(path, at,
+                      fmt::format("a secret does not belong here: name its file as {}_file", name));
     }
     const Field* field = find_field(name);
     if (field == nullptr) {
       return error_at(
           path, at, fmt::format("there is no setting {}; {}", policy::show(name), hint_for(name)));
+    }
+    if (prefix.empty() && name == "store" && entry.second.IsMap()) {
+      absl::Status status = read_map(path, entry.second, name, seen, settings);
+      if (!status.ok()) return status;
+      continue;
     }
     if (!seen.insert(name).second) {
       return error_at(path, at, fmt::format("{} is set twice: keep one of them", name));
@@ -57,6 +61,15 @@ absl::Status read_document(const std::string& path, const YAML::Node& root, Sett
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status read_document(const std::string& path, const YAML::Node& root, Settings& settings) {
+  if (!root.IsDefined() || root.IsNull()) return absl::OkStatus();
+  if (!root.IsMap()) {
+    return error_at(path, root.Mark(), "the file must hold settings such as \"threads: 2\"");
+  }
+  absl::flat_hash_set<std::string> seen;
+  return read_map(path, root, "", seen, settings);
 }
 
 }  // namespace

@@ -43,17 +43,51 @@ absl::Status validate_admin(const Settings& settings) {
   return absl::OkStatus();
 }
 
+absl::Status validate_store(const Settings& settings) {
+  const auto store = parse_store(settings.store);
+  if (!store.ok()) return located(store.status(), "store");
+  const bool tls_files = !settings.store_tls_ca.empty() || !settings.store_tls_cert.empty() ||
+                         !settings.store_tls_key.empty() || !settings.store_tls_server_name.empty();
+  if (!store->redis) {
+    if (!settings.store_password.empty()) {
+      return invalid("store_password has no effect on {}: remove it, or use Redis", store->text());
+    }
+    if (tls_files) {
+      return invalid("the store_tls_ settings have no effect on {}: remove them", store->text());
+    }
+    return absl::OkStatus();
+  }
+  if (!settings.store_password.empty() && !store->redis->password.empty()) {
+    return invalid("the store URL holds a password and so does {}: keep one of them",
+                   settings.store_password_file.empty() ? "QUOTAD_STORE_PASSWORD"
+                                                        : settings.store_password_file);
+  }
+  if (tls_files && !store->redis->tls) {
+    return invalid("the store_tls_ settings have no effect on {}: use rediss…, or remove them",
+                   store->text());
+  }
+  if (settings.store_tls_cert.empty() != settings.store_tls_key.empty()) {
+    return invalid("store_tls_cert and store_tls_key belong together: give both or neither");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<StoreAddress> parse_store(const std::string& text) {
   constexpr std::string_view kLocal = "local://";
-  constexpr std::string_view kAdvice = "this build has the embedded store only: use local:///path";
+  if (redis::is_redis_url(text)) {
+    auto url = redis::parse_url(text);
+    if (!url.ok()) return url.status();
+    return StoreAddress{.path = {}, .redis = *std::move(url)};
+  }
+  constexpr std::string_view kAdvice =
+      "use local:///path, redis://host, redis+unix:///path, redis-sentinel://host,host/master or "
+      "redis-cluster://host,host";
   if (!text.starts_with(kLocal)) {
     // The text may hold a password; only its scheme is safe to repeat.
     const size_t scheme = text.find("://");
-    if (scheme == std::string::npos) {
-      return invalid("the store is not a URL; {}", kAdvice);
-    }
+    if (scheme == std::string::npos) return invalid("the store is not a URL; {}", kAdvice);
     return invalid("no store is known by {}://; {}", text.substr(0, scheme), kAdvice);
   }
   std::string path = text.substr(kLocal.size());
@@ -63,8 +97,10 @@ absl::StatusOr<StoreAddress> parse_store(const std::string& text) {
         "with three slashes",
         text);
   }
-  return StoreAddress{std::move(path)};
+  return StoreAddress{.path = std::move(path), .redis = {}};
 }
+
+std::string StoreAddress::text() const { return redis ? redis->text() : "local://" + path; }
 
 absl::StatusOr<unsigned> parse_socket_mode(const std::string& text) {
   const bool octal = (text.size() == 3 || (text.size() == 4 && text[0] == '0')) &&
@@ -85,6 +121,7 @@ absl::Status validate(const Settings& settings) {
   const auto listen = parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
   if (absl::Status status = validate_tls(settings, *listen); !status.ok()) return status;
+  if (absl::Status status = validate_store(settings); !status.ok()) return status;
   return validate_admin(settings);
 }
 

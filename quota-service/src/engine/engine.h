@@ -96,6 +96,7 @@ class Engine final : public GrantSink {
   void restore(const std::vector<SavedBucket>& buckets, Now now);
 
   EngineStats stats() const;
+  bool is_shared() const { return store_.is_shared(); }
   // Called, under no lock, when the first waiter arrives, so that the caretaker comes sooner. Set
   // before the first decision.
   void on_first_waiter(std::function<void()> wake) { wake_ = std::move(wake); }

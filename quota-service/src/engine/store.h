@@ -16,6 +16,10 @@ struct MonthKey {
   friend bool operator==(const MonthKey&, const MonthKey&) = default;
 };
 
+// Where the store is shared, a request under another minute limit than is usual for its subject has
+// a bucket of its own, and shares the subject's month: "o<limit>:<subject>".
+inline constexpr char kOwnBucket = 'o';
+
 // A limit that is meant as it is in the store, because the caller does not know it.
 inline constexpr int64_t kUnchanged = -2;
 

@@ -39,6 +39,14 @@ Case Gatekeeper::assess(const identity::Check& check) {
                      .peek = check.peek,
                      .mode = policy_->mode,
                      .store_lost = policy_->store_lost};
+  if (assessed.charge.limits.minute != subject.limits.minute && engine_.is_shared() &&
+      assessed.charge.limits.minute >= 0) {
+    // Leases are of one bucket under one limit, and the next request comes under the other again.
+    own_bucket_.assign(1, engine::kOwnBucket);
+    own_bucket_.append(std::to_string(assessed.charge.limits.minute)).append(":");
+    own_bucket_.append(subject.key);
+    assessed.charge.subject = own_bucket_;
+  }
   return assessed;
 }
 

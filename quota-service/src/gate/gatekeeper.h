@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/time.h"
 #include "engine/engine.h"
@@ -45,6 +46,7 @@ class Gatekeeper {
   std::shared_ptr<const policy::Policy> policy_;
   uint64_t generation_ = 0;
   Now now_;
+  std::string own_bucket_;  // reused
 };
 
 }  // namespace quota::gate

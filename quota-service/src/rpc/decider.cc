@@ -16,7 +16,7 @@ class LateCheck final : public engine::Waiter {
  public:
   LateCheck(const gate::Case& assessed, uint64_t id, std::shared_ptr<const policy::Policy> policy,
             std::shared_ptr<LateVerdicts> to, std::shared_ptr<telemetry::DecisionCounters> counters)
-      : subject_key_(assessed.subject->key),
+      : subject_key_(assessed.charge.subject),
         consumer_(assessed.subject->consumer),
         tier_(assessed.subject->tier),
         endpoint_(assessed.endpoint),

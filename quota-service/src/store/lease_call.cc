@@ -6,7 +6,7 @@
 #include <array>
 #include <chrono>
 
-#include "base/ip.h"
+#include "store/subject_text.h"
 
 namespace quota::store {
 namespace {
@@ -24,8 +24,16 @@ void add(redis::Words& words, int64_t number) {
   words.add(std::string_view(text.data(), text.size()));
 }
 
-std::string_view base_of(std::string_view subject) {
-  return subject.substr(0, subject.find(kOwnBucket));
+// A subject with a bucket of its own, as engine::own_bucket() writes it, in its parts.
+struct Parts {
+  std::string_view limit;  // empty: the subject's usual bucket
+  std::string_view base;
+};
+
+Parts parts_of(std::string_view subject) {
+  if (!subject.starts_with(engine::kOwnBucket)) return {{}, subject};
+  const size_t colon = subject.find(':');
+  return {subject.substr(1, colon - 1), subject.substr(colon + 1)};
 }
 
 std::string date(int32_t day) {
@@ -36,45 +44,34 @@ std::string date(int32_t day) {
 
 }  // namespace
 
-std::string subject_text(std::string_view subject) {
-  constexpr std::string_view kAnonymous = "a:";
-  if (!subject.starts_with(kAnonymous)) return std::string(subject);
-  const std::string_view address = subject.substr(kAnonymous.size());
-  if (address.size() == 4 || address.size() == 16) {
-    return std::string(kAnonymous) + IpAddress::from_bytes(address)->to_string();
-  }
-  return std::string(subject);
-}
-
 std::string minute_key(std::string_view subject) {
-  const std::string_view base = base_of(subject);
-  if (base.size() == subject.size()) return fmt::format("quota:{{{}}}:rate", subject_text(base));
-  return fmt::format("quota:{{{}}}:rate:{}", subject_text(base), subject.substr(base.size() + 1));
+  const Parts parts = parts_of(subject);
+  const std::string key = fmt::format("quota:{{{}}}:rate", subject_to_text(parts.base));
+  return parts.limit.empty() ? key : fmt::format("{}:{}", key, parts.limit);
 }
 
 std::string month_key(const MonthKey& month) {
-  return fmt::format("quota:{{{}}}:month:{}", subject_text(base_of(month.subject)),
+  return fmt::format("quota:{{{}}}:month:{}", subject_to_text(parts_of(month.subject).base),
                      date(month.period));
 }
 
 std::string holder_of(const LeaseTerms& terms, std::string_view subject) {
-  const std::string_view base = base_of(subject);
-  if (base.size() == subject.size()) return terms.holder;
-  return fmt::format("{}.{}", terms.holder, subject.substr(base.size() + 1));
+  const Parts parts = parts_of(subject);
+  return parts.limit.empty() ? terms.holder : fmt::format("{}.{}", terms.holder, parts.limit);
 }
 
 void write_lease_call(const Reserve& request, const LeaseTerms& terms, std::string_view holder,
-                      int64_t void_before_us, redis::Words& words) {
+                      uint64_t seq, int64_t void_before_us, redis::Words& words) {
   words.add(terms.marker.empty() ? "2" : "3");
   words.add(minute_key(request.month.subject)).add(month_key(request.month));
   if (!terms.marker.empty()) words.add(terms.marker);
   words.add(holder);
   const engine::MinuteAsk& minute = request.minute;
   for (const int64_t number :
-       {static_cast<int64_t>(request.seq), terms.ttl_us, void_before_us, terms.retention_ms,
-        minute.limit, minute.capacity, minute.spent, minute.returned, minute.debt, minute.want,
-        minute.least, request.limit, request.used, int64_t{request.release}, request.demand,
-        request.cost, (request.month.period + kMonthKeptDays) * kDayMs}) {
+       {static_cast<int64_t>(seq), terms.ttl_us, void_before_us, terms.retention_ms, minute.limit,
+        minute.capacity, minute.spent, minute.returned, minute.debt, minute.want, minute.least,
+        request.limit, request.used, int64_t{request.release}, request.demand, request.cost,
+        (request.month.period + kMonthKeptDays) * kDayMs}) {
     add(words, number);
   }
 }

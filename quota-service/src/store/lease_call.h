@@ -21,21 +21,15 @@ struct LeaseTerms {
   std::string marker;  // key of the marker; empty in a cluster, where it lies in another slot
 };
 
-// "c:acme" as a person would look for it, addresses as text.
-std::string subject_text(std::string_view subject);
-
-// A subject may end with this byte and a limit: then it has a bucket of its own under that limit,
-// and shares the month of the subject before the byte.
-inline constexpr char kOwnBucket = '\x1f';
-
 std::string minute_key(std::string_view subject);
 std::string month_key(const engine::MonthKey& month);
 // The subject as a holder: several records of one subject are several holders of its month.
 std::string holder_of(const LeaseTerms& terms, std::string_view subject);
 
-// numkeys, keys and arguments.
+// numkeys, keys and arguments. `seq` rises with each call of the holder for the subject.
 void write_lease_call(const engine::Reserve& request, const LeaseTerms& terms,
-                      std::string_view holder, int64_t void_before_us, redis::Words& words);
+                      std::string_view holder, uint64_t seq, int64_t void_before_us,
+                      redis::Words& words);
 
 // Whatever a server answers: an error when it is not what the script answers.
 absl::StatusOr<engine::Grant> read_lease_answer(const redisReply& reply,

@@ -1,0 +1,129 @@
+#include "backend.h"
+
+#include <utility>
+
+#include "store/local_store.h"
+#include "store/redis_store.h"
+
+namespace quota {
+namespace {
+
+class LocalBackend final : public Backend {
+ public:
+  explicit LocalBackend(std::unique_ptr<store::LocalStore> store) : store_(std::move(store)) {}
+
+  engine::Store& store() override { return *store_; }
+  store::ConsumerStore& consumers() override { return *store_; }
+
+  absl::Status start(engine::Engine& engine, identity::Directory& directory) override {
+    const auto consumers = store_->load_consumers();
+    if (!consumers.ok()) return consumers.status();
+    for (const policy::Consumer& consumer : *consumers) directory.put(consumer);
+    const auto buckets = store_->take_buckets();
+    if (!buckets.ok()) return buckets.status();
+    engine.restore(*buckets, read_clocks());
+    store_->start(&engine);
+    return absl::OkStatus();
+  }
+
+  absl::Status close(engine::Engine& engine) override {
+    return store_->close(engine.close(read_clocks()));
+  }
+
+  absl::StatusOr<int64_t> month_used(std::string subject, int32_t period) override {
+    return store_->month_mark({std::move(subject), period});
+  }
+
+  admin::StoreCollector::Sample sample() const override {
+    const store::LocalStore::Stats stats = store_->stats();
+    return {.up = stats.up,
+            .degraded = !stats.up,
+            .requests = {{"record", "ok", stats.requests},
+                         {"record", "refused", stats.refused},
+                         {"write", "ok", stats.batches},
+                         {"write", "error", stats.failures}}};
+  }
+
+ private:
+  const std::unique_ptr<store::LocalStore> store_;
+};
+
+class RedisBackend final : public Backend {
+ public:
+  explicit RedisBackend(std::unique_ptr<store::RedisStore> store) : store_(std::move(store)) {}
+
+  engine::Store& store() override { return *store_; }
+  store::ConsumerStore& consumers() override { return none_; }
+
+  absl::Status start(engine::Engine& engine, identity::Directory&) override {
+    store_->start(&engine);
+    return absl::OkStatus();
+  }
+
+  absl::Status close(engine::Engine& engine) override {
+    engine.close(read_clocks());
+    return store_->close();
+  }
+
+  absl::StatusOr<int64_t> month_used(std::string subject, int32_t period) override {
+    return store_->month_used({std::move(subject), period});
+  }
+
+  admin::StoreCollector::Sample sample() const override {
+    const store::RedisStore::Stats stats = store_->stats();
+    return {.up = stats.up,
+            .degraded = !stats.up || stats.is_paused,
+            .requests = {{"lease", "ok", stats.granted},
+                         {"lease", "timeout", stats.timeouts},
+                         {"lease", "error", stats.failed - stats.timeouts},
+                         {"settle", "ok", stats.settled},
+                         {"journal", "ok", stats.journalled},
+                         {"reset", "noticed", stats.resets},
+                         {"connect", "ok", stats.connects}}};
+  }
+
+ private:
+  struct NoConsumers final : store::ConsumerStore {
+    absl::StatusOr<std::vector<policy::Consumer>> load_consumers() override {
+      return std::vector<policy::Consumer>();
+    }
+    absl::Status put_consumer(const policy::Consumer&) override {
+      return absl::UnimplementedError("consumers are not kept in Redis");
+    }
+    absl::Status remove_consumer(std::string_view) override {
+      return absl::UnimplementedError("consumers are not kept in Redis");
+    }
+  };
+  const std::unique_ptr<store::RedisStore> store_;
+  NoConsumers none_;
+};
+
+store::RedisStoreOptions redis_options(const config::Settings& settings, redis::Url url) {
+  if (!settings.store_password.empty()) url.password = settings.store_password;
+  return {.client = {.url = std::move(url),
+                     .ca_file = settings.store_tls_ca,
+                     .cert_file = settings.store_tls_cert,
+                     .key_file = settings.store_tls_key,
+                     .server_name = settings.store_tls_server_name,
+                     .command_timeout_us = int64_t{settings.store_command_timeout_ms} * 1000},
+          .lease_ttl_us = int64_t{settings.store_lease_ttl_ms} * 1000,
+          .idle_retention_us = settings.idle_retention_s * 1'000'000,
+          .journal = settings.store_journal == "off" ? "" : settings.store_journal};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Backend>> Backend::open(const config::Settings& settings) {
+  auto address = config::parse_store(settings.store);
+  if (!address.ok()) return address.status();
+  if (!address->redis) {
+    auto store = store::LocalStore::open(address->path);
+    if (!store.ok()) return store.status();
+    return std::make_unique<LocalBackend>(*std::move(store));
+  }
+  auto store = store::RedisStore::open(redis_options(settings, *std::move(address->redis)));
+  if (!store.ok()) return store.status();
+  return std::make_unique<RedisBackend>(*std::move(store));
+}
+
+}  // namespace quota

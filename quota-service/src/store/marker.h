@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "redis/client.h"
+
+namespace quota::store {
+
+inline constexpr std::string_view kMarkerKey = "quota:{marker}";
+
+// Notices that a Redis has lost data: see marker.lua. Also tells how many quotads there are.
+class Marker {
+ public:
+  struct State {
+    int64_t void_before_us = 0;  // Redis' clock: buckets last touched before then are void
+    int64_t pause_us = 0;        // from now until then
+    int engines = 1;
+    bool is_new_reset = false;
+  };
+  using Done = std::function<void(absl::StatusOr<State>)>;
+
+  Marker(std::string holder, int64_t presence_us, int64_t ttl_us)
+      : holder_(std::move(holder)), presence_us_(presence_us), ttl_us_(ttl_us) {}
+
+  std::unique_ptr<redis::Command> ask(const redis::Node& node, Done done);
+  // This quotad goes away.
+  std::unique_ptr<redis::Command> leave(const redis::Node& node);
+
+ private:
+  class Call;
+  struct Known {
+    std::string born;
+    int64_t reset_us = 0;
+  };
+
+  const std::string holder_;
+  const int64_t presence_us_;
+  const int64_t ttl_us_;
+  std::map<std::string, Known> known_;  // by key
+};
+
+}  // namespace quota::store
