@@ -17,6 +17,7 @@
 
 local MINUTE = 60000000
 local LONGEST_STEP = 100000000
+local TEN_DAYS_MS = 864000000
 local PART = '^(%d+)|(-?%d+)|(-?%d+)|(-?%d+)|?(-?%d*)$'
 
 local function int(value) return string.format('%.0f', value) end
@@ -208,10 +209,10 @@ local function use_month()
     m.level = m.level - (more - covered)
     e.spent = reported
   end
-  if ARGV[15] == '1' then
-    m.level = m.level + e.balance
-    e.balance = 0
-  end
+  -- Given back by the holder, or taken back because the limit was lowered below what is out.
+  local back = ARGV[15] == '1' and e.balance or math.max(0, math.min(e.balance, -m.level))
+  m.level = m.level + back
+  e.balance = e.balance - back
   local before = e.balance
   if pause == 0 then
     -- A crash costs what is out: at most a sixteenth of what remains.
@@ -221,7 +222,8 @@ local function use_month()
   m.balance, m.spent = e.balance, e.spent
   redis.call('HSET', KEYS[2], 'lvl', int(m.level), 'lim', int(m.limit), holder,
     int(seq) .. '|' .. int(e.balance) .. '|' .. int(e.spent) .. '|' .. int(e.balance - before))
-  redis.call('PEXPIREAT', KEYS[2], ARGV[18])
+  -- Some days at least, whatever the two clocks think of each other.
+  redis.call('PEXPIRE', KEYS[2], int(math.max(tonumber(ARGV[18]) - clock / 1000, TEN_DAYS_MS)))
 end
 
 -- The call ---------------------------------------------------------------------------------------

@@ -41,6 +41,23 @@ class LeaseCall final : public redis::Command {
   const std::string key_;
 };
 
+// Has the server keep a script.
+class LoadCall final : public redis::Command {
+ public:
+  explicit LoadCall(std::string_view script) : script_(script) {}
+
+  std::string_view key() const override { return {}; }
+  void write(const redis::Node&, redis::Words& words) override {
+    words.add("SCRIPT").add("LOAD").add(script_);
+  }
+  void answered(const redisReply&, int64_t) override {}
+  // It is sent whole, then, by the first call that needs it.
+  void failed(redis::Failure, std::string_view) override {}
+
+ private:
+  const std::string_view script_;
+};
+
 // A subject starts anew.
 class ResetCall final : public redis::Command {
  public:

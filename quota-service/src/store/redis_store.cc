@@ -191,6 +191,10 @@ class RedisStore::Impl final : public redis::ClientEvents {
       ready(absl::FailedPreconditionError(words));
       return;
     }
+    // So that the first calls are not told twice.
+    for (const std::string_view script : {kLeaseLua, kResetLua}) {
+      ask(std::make_unique<LoadCall>(script));
+    }
     ask(marker_.ask(node, [this, &node, ready](absl::StatusOr<Marker::State> state) {
       if (state.ok()) node.tag = take_in(*state);
       ready(state.status());
@@ -271,13 +275,14 @@ class RedisStore::Impl final : public redis::ClientEvents {
   }
 
   void carry_out(Settled& settled) {
-    unsettled_.settle(settled.month, holder_of(terms_, settled.month.subject), settled.used);
-    if (is_up()) tell_unsettled();
+    const std::string holder = holder_of(terms_, settled.month.subject);
+    const Journal::Entry entry = unsettled_.settle(settled.month, holder, settled.used);
+    if (is_up()) tell(entry);
   }
 
   void carry_out(Spent& spent) {
-    unsettled_.spend(spent.month, spent.amount);
-    if (is_up()) tell_unsettled();
+    const Journal::Entry entry = unsettled_.spend(spent.month, spent.amount);
+    if (is_up()) tell(entry);
   }
 
   void carry_out(Noted& noted) {
@@ -304,21 +309,24 @@ class RedisStore::Impl final : public redis::ClientEvents {
   }
 
   void tell_unsettled() {
-    unsettled_.tell_all([this](const Journal::Entry& entry) {
-      Reserve report{.month = entry.month,
-                     .limit = engine::kUnchanged,
-                     .used = entry.used,
-                     .release = entry.is_final};
-      send(std::move(report), entry.holder,
-           [this, holder = entry.holder](const Reserve& asked, const absl::StatusOr<Grant>& grant) {
-             if (grant.ok()) {
-               count(settled_);
-               unsettled_.told(holder, asked.month, asked.used);
-             } else {
-               unsettled_.not_told(holder, asked.month);
-             }
-           });
-    });
+    unsettled_.tell_all([this](const Journal::Entry& entry) { tell(entry); });
+  }
+
+  void tell(const Journal::Entry& entry) {
+    unsettled_.telling(entry);
+    Reserve report{.month = entry.month,
+                   .limit = engine::kUnchanged,
+                   .used = entry.used,
+                   .release = entry.is_final};
+    send(std::move(report), entry.holder,
+         [this, holder = entry.holder](const Reserve& asked, const absl::StatusOr<Grant>& grant) {
+           if (grant.ok()) {
+             count(settled_);
+             unsettled_.told(holder, asked.month, asked.used);
+           } else {
+             unsettled_.not_told(holder, asked.month);
+           }
+         });
   }
 
   void on_turn_ended() {

@@ -35,17 +35,21 @@ Unsettled::State& Unsettled::put(const std::string& holder, const MonthKey& mont
   State& state = entries_[{holder, month.subject, month.period}];
   state.used = std::max(state.used, used);
   state.is_final = is_final;
+  state.is_taken_up = false;
   state.is_changed = has_changed_ = true;
   return state;
 }
 
-void Unsettled::settle(const MonthKey& month, const std::string& holder, int64_t used) {
-  put(holder, month, used, true);
+Unsettled::Entry Unsettled::settle(const MonthKey& month, const std::string& holder, int64_t used) {
+  const State& state = put(holder, month, used, true);
+  return {holder, month, state.used, true};
 }
 
-void Unsettled::spend(const MonthKey& month, int64_t amount) {
+Unsettled::Entry Unsettled::spend(const MonthKey& month, int64_t amount) {
   erase({unseen_, month.subject, month.period});
-  put(fmt::format("{}{}", unseen_, ++spends_), month, amount, true);
+  Entry entry{fmt::format("{}{}", unseen_, ++spends_), month, amount, true};
+  put(entry.holder, month, amount, true);
+  return entry;
 }
 
 void Unsettled::note(const MonthKey& month, const std::string& holder, int64_t used, bool loaded) {
@@ -60,6 +64,7 @@ int64_t Unsettled::take_up(const MonthKey& month, const std::string& holder) {
     found->second.is_final = false;
     found->second.is_changed = has_changed_ = true;
   }
+  if (std::exchange(found->second.is_taken_up, true)) return -1;
   return found->second.used;
 }
 
@@ -74,11 +79,15 @@ void Unsettled::told(const std::string& holder, const MonthKey& month, int64_t u
   if (holder == holder_) erase({unseen_, month.subject, month.period});
 }
 
+void Unsettled::telling(const Entry& entry) {
+  const auto found = entries_.find({entry.holder, entry.month.subject, entry.month.period});
+  if (found != entries_.end()) found->second.is_under_way = true;
+}
+
 void Unsettled::tell_all(const std::function<void(const Entry&)>& tell) {
   std::vector<Entry> entries;
   for (auto& [key, state] : entries_) {
     if (state.is_under_way || state.is_told_later) continue;
-    state.is_under_way = true;
     const auto& [holder, subject, period] = key;
     entries.push_back({holder, {subject, period}, state.used, state.is_final});
   }

@@ -25,20 +25,22 @@ class Unsettled {
   // Takes up what earlier lives could not tell.
   absl::Status load();
 
-  // A record has been forgotten, with exactly so much spent.
-  void settle(const engine::MonthKey& month, const std::string& holder, int64_t used);
+  // A record has been forgotten, with exactly so much spent. Returns what to tell.
+  Entry settle(const engine::MonthKey& month, const std::string& holder, int64_t used);
   // The same where its count was never seen: told under a name of its own, to be added.
-  void spend(const engine::MonthKey& month, int64_t amount);
+  Entry spend(const engine::MonthKey& month, int64_t amount);
   // A record that goes on has spent so much. With `loaded` false it is on top of a count that was
   // never seen; that is kept for a crash, and not told while the record lives.
   void note(const engine::MonthKey& month, const std::string& holder, int64_t used, bool loaded);
-  // A record is here (again): what was settled for it is not final any more. Returns what it is
-  // known to have spent, or -1.
+  // A record is here (again): what was settled for it is not final any more. Returns, once, what it
+  // is known to have spent, or -1.
   int64_t take_up(const engine::MonthKey& month, const std::string& holder);
 
   // Redis knows now that the holder has spent `used`.
   void told(const std::string& holder, const engine::MonthKey& month, int64_t used);
 
+  // An entry is being told.
+  void telling(const Entry& entry);
   // Calls `tell` for each entry that is not being told already.
   void tell_all(const std::function<void(const Entry&)>& tell);
   // It could not be told: it will be told again.
@@ -59,6 +61,7 @@ class Unsettled {
     bool is_final = false;
     bool is_told_later = false;  // not while its record lives
     bool is_under_way = false;
+    bool is_taken_up = false;
     bool is_changed = true;   // since it was written down
     bool is_written = false;  // an older version, at least
   };
