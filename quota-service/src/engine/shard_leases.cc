@@ -114,10 +114,15 @@ bool Engine::Shard::attempt_lost(Record& record, const Charge& charge, const Per
   if (charge.limits.minute < 0) return true;
   Bucket& share = record.lease->share;
   const int64_t part = std::max<int64_t>(charge.limits.minute / std::max(store_.engines(), 1), 1);
-  // It begins with nothing: what was there has been leased out or lies in the store.
-  if (share.limit() < 0) share.restore(part, 0, now.mono_us, 0);
   // Room for one check at least, however many engines share the limit.
   const int64_t burst = std::max(charge.burst_milli, charge.cost * 1000 / part + 1);
+  // It begins with nothing: what was there has been leased out or lies in the store. Nor does
+  // another number of engines make tokens.
+  if (share.limit() != part) {
+    if (share.limit() >= 0) share.advance(now.mono_us, share.limit(), burst);
+    share.restore(part, std::max<int64_t>(share.limit() < 0 ? 0 : share.level(), 0), now.mono_us,
+                  0);
+  }
   share.advance(now.mono_us, part, burst);
   if (share.level() < charge.cost) {
     deny(decision, Reason::kMinute, share.wait_us(charge.cost));

@@ -79,8 +79,8 @@ std::unique_ptr<redis::Command> Marker::ask(const redis::Node&, Done done) {
   return std::make_unique<Call>(*this, std::string(kMarkerKey), presence_us_, std::move(done));
 }
 
-std::unique_ptr<redis::Command> Marker::leave(const redis::Node&) {
-  return std::make_unique<Call>(*this, std::string(kMarkerKey), 0, [](const auto&) {});
+std::unique_ptr<redis::Command> Marker::leave(const redis::Node&, Done done) {
+  return std::make_unique<Call>(*this, std::string(kMarkerKey), 0, std::move(done));
 }
 
 }  // namespace quota::store

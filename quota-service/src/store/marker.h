@@ -30,7 +30,7 @@ class Marker {
 
   std::unique_ptr<redis::Command> ask(const redis::Node& node, Done done);
   // This quotad goes away.
-  std::unique_ptr<redis::Command> leave(const redis::Node& node);
+  std::unique_ptr<redis::Command> leave(const redis::Node& node, Done done);
 
  private:
   class Call;

@@ -339,9 +339,17 @@ class RedisStore::Impl final : public redis::ClientEvents {
       sink_->on_grants(grants, options_.clock());
     }
     if (farewell_ != nullptr && (unsettled_.empty() || !is_up() || farewell_is_late())) {
-      farewell_->set_value();
-      farewell_.reset();
+      leave(std::exchange(farewell_, nullptr));
     }
+  }
+
+  // The others need not wait for this quotad's share to be free.
+  void leave(std::shared_ptr<std::promise<void>> left) {
+    // Fulfilled when the last of the calls below is gone, however it ended.
+    const auto all_left = std::shared_ptr<void>(nullptr, [left](void*) { left->set_value(); });
+    client_->for_each_node([&](redis::Node& node) {
+      client_->send(marker_.leave(node, [all_left](const absl::StatusOr<Marker::State>&) {}));
+    });
   }
 
   bool farewell_is_late() const {
@@ -375,7 +383,6 @@ class RedisStore::Impl final : public redis::ClientEvents {
       queue_.clear();
       sink_ = nullptr;
       queue_.push_back(Work([this](redis::Client& client) {
-        client.for_each_node([&](redis::Node& node) { client.send(marker_.leave(node)); });
         client.close([this] {
           uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
           uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);
