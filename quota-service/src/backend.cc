@@ -79,7 +79,10 @@ class RedisBackend final : public Backend {
                          {"settle", "ok", stats.settled},
                          {"journal", "ok", stats.journalled},
                          {"reset", "noticed", stats.resets},
-                         {"connect", "ok", stats.connects}}};
+                         {"connect", "ok", stats.connects}},
+            .bounds_us = {store::kCallBoundsUs.begin(), store::kCallBoundsUs.end()},
+            .durations = {stats.calls.begin(), stats.calls.end()},
+            .duration_sum_us = stats.call_us};
   }
 
  private:

@@ -30,7 +30,8 @@ TEST_F(AdminServerTest, ReportsTheMetricsOfEveryPart) {
   metrics_.add(std::make_shared<EngineCollector>(engine_));
   metrics_.add(std::make_shared<PolicyCollector>(policy_));
   metrics_.add(std::make_shared<StoreCollector>([] {
-    return StoreCollector::Sample{.up = false, .degraded = true, .requests = {{"reserve", "ok", 3}}};
+    return StoreCollector::Sample{
+        .up = false, .degraded = true, .requests = {{"reserve", "ok", 3}}};
   }));
   metrics_.add(std::make_shared<BuildCollector>("1.2.3"));
   const auto result = get("/metrics");

@@ -1,5 +1,6 @@
 #include "admin/collectors.h"
 
+#include <limits>
 #include <utility>
 
 #include "prometheus/metric_family.h"
@@ -39,6 +40,24 @@ class Family {
 
 double number(auto count) { return static_cast<double>(count); }
 
+MetricFamily durations(const StoreCollector::Sample& sample) {
+  MetricFamily family;
+  family.name = "quota_store_request_duration_seconds";
+  family.help = "Time from a request to the store to its answer.";
+  family.type = MetricType::Histogram;
+  ClientMetric& metric = family.metric.emplace_back();
+  uint64_t below = 0;
+  for (size_t i = 0; i < sample.durations.size(); ++i) {
+    below += sample.durations[i];
+    const double bound = i < sample.bounds_us.size() ? number(sample.bounds_us[i]) * 1e-6
+                                                     : std::numeric_limits<double>::infinity();
+    metric.histogram.bucket.push_back({.cumulative_count = below, .upper_bound = bound});
+  }
+  metric.histogram.sample_count = below;
+  metric.histogram.sample_sum = number(sample.duration_sum_us) * 1e-6;
+  return family;
+}
+
 }  // namespace
 
 std::vector<MetricFamily> EngineCollector::Collect() const {
@@ -57,6 +76,12 @@ std::vector<MetricFamily> EngineCollector::Collect() const {
               .take(),
           Family(MetricType::Gauge, "quota_waiting_checks", "Checks that wait for the store.")
               .with({}, number(stats.waiting))
+              .take(),
+          Family(MetricType::Gauge, "quota_lease_tokens",
+                 "Tokens of minute buckets, in cost units: leased from the store and not spent, "
+                 "and spent on credit without the store knowing yet.")
+              .with({{"state", "held"}}, number(stats.leased) / 1000)
+              .with({{"state", "owed"}}, number(stats.owed) / 1000)
               .take()};
 }
 
@@ -79,7 +104,7 @@ std::vector<MetricFamily> StoreCollector::Collect() const {
   for (const Requests& some : sample.requests) {
     requests.with({{"op", some.op}, {"result", some.result}}, number(some.count));
   }
-  return {
+  std::vector<MetricFamily> families = {
       Family(MetricType::Gauge, "quota_store_up", "1 while the store answers.")
           .with({}, sample.up ? 1 : 0)
           .take(),
@@ -87,6 +112,8 @@ std::vector<MetricFamily> StoreCollector::Collect() const {
           .with({}, sample.degraded ? 1 : 0)
           .take(),
       requests.take()};
+  if (!sample.durations.empty()) families.push_back(durations(sample));
+  return families;
 }
 
 std::vector<MetricFamily> BuildCollector::Collect() const {

@@ -12,7 +12,7 @@
 // What the parts know about themselves, as metrics. Each reads its part anew at every scrape.
 namespace quota::admin {
 
-// quota_subjects{kind} and what became of those that did not fit.
+// quota_subjects{kind}, what became of those that did not fit, and quota_lease_tokens{state}.
 class EngineCollector final : public prometheus::Collectable {
  public:
   explicit EngineCollector(const engine::Engine& engine) : engine_(engine) {}
@@ -32,7 +32,8 @@ class PolicyCollector final : public prometheus::Collectable {
   const policy::LivePolicy& policy_;
 };
 
-// quota_store_up, quota_degraded, quota_store_requests_total{op,result}
+// quota_store_up, quota_degraded, quota_store_requests_total{op,result},
+// quota_store_request_duration_seconds
 class StoreCollector final : public prometheus::Collectable {
  public:
   struct Requests {
@@ -44,6 +45,10 @@ class StoreCollector final : public prometheus::Collectable {
     bool up = true;
     bool degraded = false;  // decisions are made without it
     std::vector<Requests> requests;
+    // How many requests took up to each bound, and how many longer than all of them.
+    std::vector<int64_t> bounds_us = {};
+    std::vector<uint64_t> durations = {};
+    uint64_t duration_sum_us = 0;
   };
 
   explicit StoreCollector(std::function<Sample()> sample) : sample_(std::move(sample)) {}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 
 #include "engine/bucket.h"
 #include "engine/store.h"
@@ -64,13 +65,12 @@ struct Lease {
     if (balance < 0) balance = 0;
     // From the time before the request left, and less by what the two clocks may drift apart.
     deadline_us = sent_us + ttl_us - ttl_us / 50;
-    settle_debt();
   }
 
-  // The store knows of the debt that it was told of.
-  void settle_debt() {
+  // The store knows of the debt that it was told of. Returns how much that was.
+  int64_t settle_debt() {
     debt -= sent_debt;
-    sent_debt = 0;
+    return std::exchange(sent_debt, 0);
   }
 };
 

@@ -295,7 +295,7 @@ bool Engine::Shard::may_leave(const Record& record, Now now) const {
 }
 
 // Leaves the month in the store as it really is.
-void Engine::Shard::give_back(const Record& record) {
+void Engine::Shard::give_back(Record& record) {
   const Month& month = record.month;
   if (const Lease* lease = record.lease.get();
       lease != nullptr && (lease->balance > 0 || lease->debt > 0)) {
@@ -306,7 +306,8 @@ void Engine::Shard::give_back(const Record& record) {
                                .spent = lease->spent,
                                .returned = lease->balance,
                                .debt = lease->debt}});
-    record.lease->balance = 0;
+    owed_ -= record.lease->debt;
+    record.lease->balance = record.lease->debt = 0;
   }
   if (month.loaded) {
     if (month.mark != month.used) store_.settle({record.key, month.period}, month.used);
@@ -375,6 +376,8 @@ void Engine::Shard::add_to(EngineStats& stats) const {
   stats.evicted += evicted_;
   stats.refused_for_capacity += refused_;
   stats.degraded += degraded_;
+  stats.owed += owed_;
+  for (const DueLease& due : due_) stats.leased += due.record->lease->balance;
 }
 
 }  // namespace quota::engine

@@ -84,7 +84,7 @@ struct Engine::Shard {
   Record* admit(const Charge& charge, size_t hash, Now now);
   bool make_room(SubjectTable& table, Now now);
   bool may_leave(const Record& record, Now now) const;
-  void give_back(const Record& record);
+  void give_back(Record& record);
   SubjectTable& table(bool anonymous) { return anonymous ? anonymous_ : consumers_; }
 
   const EngineOptions& options_;
@@ -98,6 +98,7 @@ struct Engine::Shard {
   std::vector<Record*> owing_;  // to be journalled
   uint64_t next_seq_ = 1;
   uint64_t degraded_ = 0;
+  int64_t owed_ = 0;  // spent without a lease, and the store was not told yet
   uint64_t evicted_ = 0;
   uint64_t refused_ = 0;
 };

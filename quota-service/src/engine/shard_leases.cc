@@ -91,7 +91,10 @@ Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charg
   }
   decision.degraded = true;
   if (attempt_lost(record, charge, period, now, decision)) {
-    if (minute) lease.debt += charge.cost;
+    if (minute) {
+      lease.debt += charge.cost;
+      owed_ += charge.cost;
+    }
     if (period != nullptr) month.used += charge.cost;
     owe(record);
   }
@@ -190,6 +193,7 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
   Lease& lease = *record.lease;
   Month& month = record.month;
   if (!grant.ok) {
+    lease.sent_debt = 0;
     // Not all subjects at the same moment.
     lease.ask_again_us =
         now.mono_us + kAskAgainUs + static_cast<int64_t>(record.hash % (kAskAgainUs / 2));
@@ -205,9 +209,9 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
       lease.month_deny_until_us = now.mono_us + kBelieveMonthUs;
     }
   }
+  if (grant.has_minute) owed_ -= lease.settle_debt();
   if (grant.pause_us > 0) {
     // Leases are good to their end; nothing new is to be had until the pause is over.
-    lease.settle_debt();
     lease.ask_again_us = now.mono_us + grant.pause_us;
     return;
   }
@@ -255,6 +259,7 @@ void Engine::Shard::tend_lease(Record& record, const DueLease& due, Now now) {
   Lease& lease = *record.lease;
   Month& month = record.month;
   const int64_t usable = lease.usable(now.mono_us);
+  lease.balance = usable;
   if (usable <= 0 && month.mark <= month.used) return;
   const int64_t half_us = options_.lease_ttl_us / 2;
   const int64_t spent = lease.spent + month.used - due.spent;

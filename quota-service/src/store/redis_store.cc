@@ -163,6 +163,8 @@ class RedisStore::Impl final : public redis::ClientEvents {
 
   Stats stats() const {
     const redis::Client::Counters counters = client_->counters();
+    std::array<uint64_t, kCallBoundsUs.size() + 1> calls{};
+    for (size_t i = 0; i < calls.size(); ++i) calls[i] = calls_[i];
     return {.granted = granted_,
             .failed = failed_,
             .timeouts = timeouts_,
@@ -170,6 +172,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
             .journalled = journalled_,
             .unsettled = unsettled_now_,
             .resets = resets_,
+            .calls = calls,
             .call_us = call_us_,
             .connects = counters.connects,
             .up = is_up(),
@@ -301,11 +304,17 @@ class RedisStore::Impl final : public redis::ClientEvents {
           if (outcome.failure == Failure::kTimeout) count(timeouts_);
           if (outcome.is_marker_missing) refresh_markers();
           if (outcome.grant.ok()) {
-            count(call_us_, static_cast<uint64_t>(
-                                std::max<int64_t>(0, options_.clock().mono_us - outcome.sent_us)));
+            count_call(std::max<int64_t>(0, options_.clock().mono_us - outcome.sent_us));
           }
           answered(outcome.request, outcome.grant);
         }));
+  }
+
+  void count_call(int64_t us) {
+    size_t slot = 0;
+    while (slot < kCallBoundsUs.size() && us > kCallBoundsUs[slot]) ++slot;
+    count(calls_[slot]);
+    count(call_us_, static_cast<uint64_t>(us));
   }
 
   void tell_unsettled() {
@@ -423,6 +432,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
   std::atomic<int64_t> paused_until_us_{INT64_MIN};
   std::atomic<uint64_t> granted_{0}, failed_{0}, timeouts_{0}, settled_{0}, journalled_{0},
       unsettled_now_{0}, resets_{0}, call_us_{0};
+  std::array<std::atomic<uint64_t>, kCallBoundsUs.size() + 1> calls_{};
 
   std::mutex mutex_;
   std::condition_variable heard_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -12,6 +13,9 @@
 #include "redis/client.h"
 
 namespace quota::store {
+
+inline constexpr std::array<int64_t, 10> kCallBoundsUs = {100,   250,    500,    1'000,   2'500,
+                                                          5'000, 10'000, 25'000, 100'000, 250'000};
 
 struct RedisStoreOptions {
   redis::ClientOptions client;
@@ -60,7 +64,9 @@ class RedisStore final : public engine::Store {
     uint64_t journalled = 0;
     uint64_t unsettled = 0;  // months that wait to be told to Redis
     uint64_t resets = 0;     // times that Redis had lost data, or may have
-    uint64_t call_us = 0;    // from sending to the answer, of all answered lease calls
+    // Answered lease calls by the time from sending to the answer; the last is above all bounds.
+    std::array<uint64_t, kCallBoundsUs.size() + 1> calls{};
+    uint64_t call_us = 0;  // the sum of those times
     uint64_t connects = 0;
     bool up = false;
     bool is_paused = false;  // Redis has lost data, and nothing is granted yet
