@@ -224,8 +224,9 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
     lease.viewed_us = now.mono_us;
     lease.was_full = grant.minute.balance >= lease.sent_want;
     const int64_t pace = options_.exact ? 0 : kPaceUs;
-    const int64_t drip = record.bucket.limit() * grant.holders / Bucket::kMinuteUs * pace;
-    if (!lease.was_full && grant.minute.level < std::max(lease.sent_least, drip)) {
+    const int64_t drip = record.bucket.limit() / (Bucket::kMinuteUs / kPaceUs) * grant.holders;
+    if (!lease.was_full &&
+        grant.minute.level < std::max(lease.sent_least, options_.exact ? 0 : drip)) {
       lease.deny_until_us = now.mono_us + std::clamp(grant.minute.retry_us, pace, kBelieveUs);
     }
   }
