@@ -17,7 +17,7 @@
 #include "config/version.h"
 #include "engine/caretaker.h"
 #include "engine/engine.h"
-#include "identity/directory.h"
+#include "identity/full_directory.h"
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
 #include "rpc/server.h"
@@ -170,7 +170,7 @@ absl::Status run(const config::Settings& settings) {
   if (!opened.ok()) return opened.status();
   store::LocalStore& store = **opened;
   engine::Engine engine(engine_options(settings), store);
-  identity::Directory directory;
+  identity::FullDirectory directory;
   const auto consumers = store.load_consumers();
   if (!consumers.ok()) return consumers.status();
   for (const policy::Consumer& consumer : *consumers) directory.put(consumer);
