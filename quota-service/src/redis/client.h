@@ -27,7 +27,8 @@ struct Script {
 // One server that takes writes, as the client knows it now.
 struct Node {
   Address address;
-  std::string run_id;  // changes when the process behind the address does
+  std::string run_id;            // changes when the process behind the address does
+  std::string maxmemory_policy;  // empty where it cannot be read
   // Set by ClientEvents::on_node and handed to every command that goes there.
   int64_t tag = 0;
 };
@@ -108,8 +109,8 @@ struct ClientOptions {
   std::string name = "quotad";    // CLIENT SETNAME
 };
 
-// Asynchronous, on one loop and its thread: every method but counters() is called there. It finds the
-// primary, or the nodes of a cluster, and finds them again when they move.
+// Asynchronous, on one loop and its thread: every method but counters() is called there. It finds
+// the primary, or the nodes of a cluster, and finds them again when they move.
 class Client {
  public:
   // `events` outlives the client. Nothing happens before the loop runs.
@@ -119,8 +120,8 @@ class Client {
   // All that is sent in one turn of the loop leaves in one write per node.
   virtual void send(std::unique_ptr<Command> command) = 0;
   // Calls `on_message` for what is published on the channel, over a connection of its own that is
-  // opened again when it breaks; `on_subscribed` each time it (again) listens, so that what may have
-  // been missed can be fetched.
+  // opened again when it breaks; `on_subscribed` each time it (again) listens, so that what may
+  // have been missed can be fetched.
   virtual void subscribe(std::string channel, std::function<void(std::string_view)> on_message,
                          std::function<void()> on_subscribed) = 0;
   // Calls `visit` for every node that is connected now; a changed tag holds for later commands.
