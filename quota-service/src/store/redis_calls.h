@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -46,7 +47,7 @@ class RedisCalls {
     const auto promise = std::make_shared<std::promise<absl::StatusOr<Result>>>();
     std::future<absl::StatusOr<Result>> result = promise->get_future();
     call.told = [promise, read = std::move(read)](absl::StatusOr<const redisReply*> reply) {
-      promise->set_value(reply.ok() ? read(**reply) : reply.status());
+      promise->set_value(reply.ok() ? read(**reply) : std::move(reply).status());
     };
     if (!send(std::move(call))) return closed();
     if (result.wait_for(patience_) != std::future_status::ready) return too_late();
