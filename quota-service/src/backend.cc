@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "identity/full_directory.h"
+#include "identity/partial_directory.h"
 #include "store/local_store.h"
+#include "store/redis_consumers.h"
 #include "store/redis_store.h"
 
 namespace quota {
@@ -15,10 +18,12 @@ class LocalBackend final : public Backend {
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *store_; }
 
-  absl::Status start(engine::Engine& engine, identity::Directory& directory) override {
+  identity::Directory& directory() override { return directory_; }
+
+  absl::Status start(engine::Engine& engine) override {
     const auto consumers = store_->load_consumers();
     if (!consumers.ok()) return consumers.status();
-    for (const policy::Consumer& consumer : *consumers) directory.put(consumer);
+    for (const policy::Consumer& consumer : *consumers) directory_.put(consumer);
     const auto buckets = store_->take_buckets();
     if (!buckets.ok()) return buckets.status();
     engine.restore(*buckets, read_clocks());
@@ -46,16 +51,27 @@ class LocalBackend final : public Backend {
 
  private:
   const std::unique_ptr<store::LocalStore> store_;
+  identity::FullDirectory directory_;
 };
 
 class RedisBackend final : public Backend {
  public:
-  explicit RedisBackend(std::unique_ptr<store::RedisStore> store) : store_(std::move(store)) {}
+  absl::Status open(store::RedisStoreOptions options) {
+    options.on_open = [this](uv_loop_t* loop, redis::Client& client) {
+      consumers_ = std::make_unique<store::RedisConsumers>(loop, client, directory_);
+    };
+    options.on_close = [this] { consumers_->close(); };
+    auto store = store::RedisStore::open(std::move(options));
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    return absl::OkStatus();
+  }
 
   engine::Store& store() override { return *store_; }
-  store::ConsumerStore& consumers() override { return none_; }
+  store::ConsumerStore& consumers() override { return *consumers_; }
+  identity::Directory& directory() override { return directory_; }
 
-  absl::Status start(engine::Engine& engine, identity::Directory&) override {
+  absl::Status start(engine::Engine& engine) override {
     store_->start(&engine);
     return absl::OkStatus();
   }
@@ -86,19 +102,10 @@ class RedisBackend final : public Backend {
   }
 
  private:
-  struct NoConsumers final : store::ConsumerStore {
-    absl::StatusOr<std::vector<policy::Consumer>> load_consumers() override {
-      return std::vector<policy::Consumer>();
-    }
-    absl::Status put_consumer(const policy::Consumer&) override {
-      return absl::UnimplementedError("consumers are not kept in Redis");
-    }
-    absl::Status remove_consumer(std::string_view) override {
-      return absl::UnimplementedError("consumers are not kept in Redis");
-    }
-  };
-  const std::unique_ptr<store::RedisStore> store_;
-  NoConsumers none_;
+  identity::PartialDirectory directory_;
+  // Outlives the client that it uses, which is the store's.
+  std::unique_ptr<store::RedisConsumers> consumers_;
+  std::unique_ptr<store::RedisStore> store_;
 };
 
 store::RedisStoreOptions redis_options(const config::Settings& settings, redis::Url url) {
@@ -124,9 +131,10 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::open(const config::Settings& s
     if (!store.ok()) return store.status();
     return std::make_unique<LocalBackend>(*std::move(store));
   }
-  auto store = store::RedisStore::open(redis_options(settings, *std::move(address->redis)));
-  if (!store.ok()) return store.status();
-  return std::make_unique<RedisBackend>(*std::move(store));
+  auto backend = std::make_unique<RedisBackend>();
+  absl::Status status = backend->open(redis_options(settings, *std::move(address->redis)));
+  if (!status.ok()) return status;
+  return backend;
 }
 
 }  // namespace quota

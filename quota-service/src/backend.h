@@ -22,8 +22,9 @@ class Backend {
 
   virtual engine::Store& store() = 0;
   virtual store::ConsumerStore& consumers() = 0;
+  virtual identity::Directory& directory() = 0;
   // Before the first decision: what earlier lives have left, and the way back for grants.
-  virtual absl::Status start(engine::Engine& engine, identity::Directory& directory) = 0;
+  virtual absl::Status start(engine::Engine& engine) = 0;
   // After the last decision: every count is saved.
   virtual absl::Status close(engine::Engine& engine) = 0;
 

@@ -18,7 +18,6 @@
 #include "config/version.h"
 #include "engine/caretaker.h"
 #include "engine/engine.h"
-#include "identity/directory.h"
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
 #include "rpc/server.h"
@@ -78,7 +77,6 @@ struct Parts {
   policy::LivePolicy& live;
   Backend& backend;
   engine::Engine& engine;
-  identity::Directory& directory;
 };
 
 // Opens the front doors, and closes them when a signal says so.
@@ -99,8 +97,9 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   const auto listen = config::parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
   auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
-    return std::make_unique<rpc::Decider>(parts.engine, parts.live, parts.directory,
-                                          counters[static_cast<size_t>(thread)]);
+    return std::make_unique<rpc::Decider>(
+        parts.engine, parts.live, parts.backend.directory(), counters[static_cast<size_t>(thread)],
+        rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
   });
   if (!server.ok()) return server.status();
 
@@ -111,7 +110,7 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
     if (!at.ok()) return at.status();
     admin = std::make_unique<admin::AdminServer>(
         admin::AdminDeps{.policy = parts.live,
-                         .directory = parts.directory,
+                         .directory = parts.backend.directory(),
                          .consumers = parts.backend.consumers(),
                          .engine = parts.engine,
                          .metrics = metrics,
@@ -161,11 +160,10 @@ absl::Status run(const config::Settings& settings) {
   const auto backend = Backend::open(settings);
   if (!backend.ok()) return backend.status();
   engine::Engine engine(engine_options(settings), (*backend)->store());
-  identity::Directory directory;
-  if (absl::Status status = (*backend)->start(engine, directory); !status.ok()) return status;
+  if (absl::Status status = (*backend)->start(engine); !status.ok()) return status;
   auto caretaker = std::make_unique<engine::Caretaker>(engine);
 
-  const absl::Status served = serve(settings, {live, **backend, engine, directory});
+  const absl::Status served = serve(settings, {live, **backend, engine});
 
   // Also when a door could not be opened: what was taken out of the store goes back into it.
   watcher.reset();

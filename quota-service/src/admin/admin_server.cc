@@ -16,7 +16,7 @@ class AdminServer::Impl {
       : deps_(std::move(deps)),
         settings_(std::move(settings)),
         consumers_(deps_.policy, deps_.directory, deps_.consumers),
-        quota_(deps_.policy, deps_.directory, deps_.engine, deps_.month_used),
+        quota_(deps_.policy, deps_.consumers, deps_.engine, deps_.month_used),
         explainer_(deps_.engine, deps_.policy, deps_.directory),
         router_(settings_.token),
         server_([this](const Request& request) { return router_.route(request); }) {

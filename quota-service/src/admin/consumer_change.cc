@@ -7,6 +7,7 @@
 #include "admin/amounts.h"
 #include "admin/fields.h"
 #include "policy/decimal.h"
+#include "store/consumer_store.h"
 
 namespace quota::admin {
 namespace {
@@ -154,11 +155,9 @@ absl::Status add_keys(Consumer& consumer, const Json& body) {
 
 }  // namespace
 
-std::string key_id(const Sha256& key) { return to_hex(key).substr(0, kKeyIdDigits); }
-
 Json consumer_json(const Consumer& consumer) {
   Json keys = Json::array();
-  for (const Sha256& key : consumer.api_keys) keys.push_back({{"id", key_id(key)}});
+  for (const Sha256& key : consumer.api_keys) keys.push_back({{"id", store::key_id(key)}});
   return {{"id", consumer.id},
           {"tier", consumer.tier.empty() ? Json() : Json(consumer.tier)},
           {"billing_day", consumer.billing_day},

@@ -8,8 +8,6 @@
 
 namespace quota::admin {
 
-// The public name of an API key: the first eight hexadecimal digits of its SHA-256.
-std::string key_id(const Sha256& key);
 Json consumer_json(const policy::Consumer& consumer);
 
 // `consumer` with the changes that the body of a PUT asks for, held to the rules of the policy:

@@ -5,7 +5,8 @@
 
 #include <algorithm>
 #include <memory>
-#include <vector>
+#include <optional>
+#include <utility>
 
 #include "admin/consumer_change.h"
 #include "admin/fields.h"
@@ -32,6 +33,14 @@ absl::Status refuse_policy_consumer(const policy::Policy& policy, const std::str
       fmt::format("{} is defined in {}; change it there", id, policy.source));
 }
 
+absl::Status refuse_policy_keys(const policy::Policy& policy, const Consumer& consumer) {
+  for (const Sha256& key : consumer.api_keys) {
+    const Consumer* owner = policy.find_consumer_by_key(key);
+    if (owner != nullptr) return store::key_is_taken(key, owner->id);
+  }
+  return absl::OkStatus();
+}
+
 Reply no_consumer() {
   return problem(404, "there is no consumer of that id, neither in the policy nor in the store");
 }
@@ -54,17 +63,13 @@ Reply Consumers::list(const Request& request) const {
   const std::string after = asked == request.query.end() ? "" : asked->second;
 
   const auto policy = policy_.get();
-  const auto managed = directory_.list();
+  const auto managed = visible(*policy, after, limit + 1);
+  if (!managed.ok()) return problem(managed.status());
   std::vector<std::pair<const Consumer*, std::string_view>> all;
   for (const Consumer& consumer : policy->consumers) {
     if (consumer.id > after) all.emplace_back(&consumer, kInPolicy);
   }
-  for (const auto& consumer : managed) {
-    // The record in the policy hides the other one.
-    if (consumer->id > after && policy->find_consumer(consumer->id) == nullptr) {
-      all.emplace_back(consumer.get(), kInStore);
-    }
-  }
+  for (const Consumer& consumer : *managed) all.emplace_back(&consumer, kInStore);
   std::ranges::sort(all, {}, [](const auto& entry) { return std::string_view(entry.first->id); });
 
   Json consumers = Json::array();
@@ -75,13 +80,30 @@ Reply Consumers::list(const Request& request) const {
   return json_reply({{"consumers", std::move(consumers)}, {"next", next}});
 }
 
+absl::StatusOr<std::vector<Consumer>> Consumers::visible(const policy::Policy& policy,
+                                                         std::string after, size_t count) const {
+  std::vector<Consumer> found;
+  for (;;) {
+    auto page = store_.list_consumers(after, count);
+    if (!page.ok()) return page.status();
+    const bool is_last = page->size() < count;
+    if (!page->empty()) after = page->back().id;
+    for (Consumer& consumer : *page) {
+      if (policy.find_consumer(consumer.id) == nullptr) found.push_back(std::move(consumer));
+    }
+    if (is_last || found.size() >= count) return found;
+  }
+}
+
 Reply Consumers::get(const std::string& id) const {
+  if (!policy::is_consumer_id(id)) return no_consumer();
   const auto policy = policy_.get();
   if (const Consumer* listed = policy->find_consumer(id)) {
     return json_reply(record_json(*listed, kInPolicy));
   }
-  const auto managed = directory_.find(id);
-  return managed ? json_reply(record_json(*managed, kInStore)) : no_consumer();
+  const auto managed = store_.find_consumer(id);
+  if (!managed.ok()) return problem(managed.status());
+  return *managed ? json_reply(record_json(**managed, kInStore)) : no_consumer();
 }
 
 Reply Consumers::put(const Request& request, const std::string& id) {
@@ -90,55 +112,41 @@ Reply Consumers::put(const Request& request, const std::string& id) {
         400, "the id of a consumer has 1 to 128 ASCII letters, digits and punctuation, no spaces");
   }
   const auto policy = policy_.get();
-  const std::lock_guard lock(changing_);
   if (absl::Status taken = refuse_policy_consumer(*policy, id); !taken.ok()) {
     return problem(taken);
   }
-  const auto known = directory_.find(id);
-  Consumer before;
-  before.id = id;
-  if (known) before = *known;
-  const auto after = change_consumer(std::move(before), request.body, *policy);
-  if (!after.ok()) return problem(after.status());
-  if (absl::Status taken = refuse_taken_keys(*after, *policy); !taken.ok()) {
-    return problem(taken);
-  }
+  bool was_there = false;
+  const auto change = [&](std::optional<Consumer> before) -> absl::StatusOr<Consumer> {
+    was_there = before.has_value();
+    Consumer fresh;
+    fresh.id = id;
+    auto after =
+        change_consumer(std::move(before).value_or(std::move(fresh)), request.body, *policy);
+    if (!after.ok()) return after;
+    if (absl::Status taken = refuse_policy_keys(*policy, *after); !taken.ok()) return taken;
+    return after;
+  };
+  const std::lock_guard lock(changing_);
   // What is in memory but not in the store would be lost at the next start.
-  if (absl::Status saved = store_.put_consumer(*after); !saved.ok()) return problem(saved);
-  directory_.put(*after);
-  spdlog::info("admin: consumer {} {}", id, known ? "changed" : "added");
-  return json_reply(record_json(*after, kInStore), known ? 200 : 201);
+  const auto after = store_.change_consumer(id, change);
+  if (!after.ok()) return problem(after.status());
+  directory_.changed(*after);
+  spdlog::info("admin: consumer {} {}", id, was_there ? "changed" : "added");
+  return json_reply(record_json(*after, kInStore), was_there ? 200 : 201);
 }
 
 Reply Consumers::remove(const std::string& id) {
-  const auto policy = policy_.get();
-  const std::lock_guard lock(changing_);
-  if (absl::Status taken = refuse_policy_consumer(*policy, id); !taken.ok()) {
+  if (!policy::is_consumer_id(id)) return no_consumer();
+  if (absl::Status taken = refuse_policy_consumer(*policy_.get(), id); !taken.ok()) {
     return problem(taken);
   }
-  if (!directory_.find(id)) return no_consumer();
-  if (absl::Status removed = store_.remove_consumer(id);
-      !removed.ok() && !absl::IsNotFound(removed)) {
-    return problem(removed);
-  }
-  directory_.remove(id);
+  const std::lock_guard lock(changing_);
+  const absl::Status removed = store_.remove_consumer(id);
+  if (!removed.ok() && !absl::IsNotFound(removed)) return problem(removed);
+  directory_.removed(id);
+  if (!removed.ok()) return no_consumer();
   spdlog::info("admin: consumer {} removed", id);
   return {.status = 204, .content_type = {}, .body = {}, .headers = {}};
-}
-
-absl::Status Consumers::refuse_taken_keys(const Consumer& consumer,
-                                          const policy::Policy& policy) const {
-  for (const Sha256& key : consumer.api_keys) {
-    const auto managed = directory_.find_by_key(key);
-    const Consumer* owner = policy.find_consumer_by_key(key);
-    if (owner == nullptr && managed && managed->id != consumer.id) owner = managed.get();
-    if (owner != nullptr) {
-      return absl::AlreadyExistsError(
-          fmt::format("key {} belongs to consumer {} already; revoke it there or make a new one",
-                      key_id(key), owner->id));
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace quota::admin

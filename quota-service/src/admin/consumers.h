@@ -2,6 +2,7 @@
 
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "admin/http.h"
 #include "identity/directory.h"
@@ -23,13 +24,14 @@ class Consumers {
   Reply remove(const std::string& id);
 
  private:
-  absl::Status refuse_taken_keys(const policy::Consumer& consumer,
-                                 const policy::Policy& policy) const;
+  // At least `count` of those that the policy does not hide, if there are so many, from the store.
+  absl::StatusOr<std::vector<policy::Consumer>> visible(const policy::Policy& policy,
+                                                        std::string after, size_t count) const;
 
   const policy::LivePolicy& policy_;
   identity::Directory& directory_;
   store::ConsumerStore& store_;
-  std::mutex changing_;  // one reads, changes and writes at a time
+  std::mutex changing_;  // so that the directory hears of changes in the order of the store
 };
 
 }  // namespace quota::admin

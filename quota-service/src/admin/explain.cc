@@ -3,6 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -36,9 +40,33 @@ std::string_view kind_name(Kind kind) {
       return "anonymous";
     case Kind::kRejected:
       return "rejected";
+    case Kind::kPending:
+      break;
   }
   return "unknown";
 }
+
+// Blocks until a look-up has ended.
+class LookupEnd final : public identity::Awaiter {
+ public:
+  void answered(uint64_t) override {
+    const std::lock_guard lock(mutex_);
+    is_there_ = true;
+    arrived_.notify_one();
+  }
+  void wait(std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait_for(lock, patience, [&] { return is_there_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  bool is_there_ = false;
+};
+
+constexpr std::chrono::milliseconds kPatience(1000);
+constexpr const char* kUncertain = " The store could not be asked, so this may not be all.";
 
 std::string say_who(const identity::Subject& subject, const Facts& facts) {
   if (subject.kind == Kind::kRejected) {
@@ -113,7 +141,7 @@ Json answer(const Assessed& assessed, const Facts& facts, const Decision& decisi
             {"consumer", subject.consumer.empty() ? Json() : Json(subject.consumer)},
             {"tier", subject.tier},
             {"billing_day", subject.billing_day},
-            {"why", say_who(subject, facts)}}},
+            {"why", say_who(subject, facts) + (subject.is_uncertain ? kUncertain : "")}}},
           {"endpoint",
            {{"rule", assessed.endpoint.name},
             {"cost", units(assessed.endpoint.cost)},
@@ -137,19 +165,28 @@ Reply Explainer::explain(const Request& request) {
   // The gatekeeper is held only until the engine has the case: waiting for the store comes after.
   std::unique_lock lock(mutex_);
   gatekeeper_.begin(read_clocks());
-  const gate::Case found = gatekeeper_.assess(check);
+  const auto end = std::make_shared<LookupEnd>();
+  gate::Case found = gatekeeper_.assess(check, end);
+  if (found.subject->kind == Kind::kPending) {
+    lock.unlock();
+    end->wait(kPatience);
+    lock.lock();
+    gatekeeper_.begin(read_clocks());
+    found = gatekeeper_.assess(check);
+  }
   Assessed assessed{.subject = *found.subject,
                     .endpoint = *found.endpoint,
                     .charge = found.charge,
                     .policy = gatekeeper_.policy()};
   assessed.charge.subject = assessed.subject.key;
-  const auto decision =
+  auto decision =
       wait_for_decision(assessed.charge, [&](Decision& made, engine::Engine::MakeWaiter waiter) {
         const bool decided = gatekeeper_.decide(found, made, waiter);
         lock.unlock();
         return decided;
       });
   if (!decision.ok()) return problem(decision.status());
+  decision->degraded |= assessed.subject.is_uncertain;
   return json_reply(answer(assessed, *facts, *decision));
 }
 

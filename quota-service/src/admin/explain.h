@@ -15,7 +15,7 @@ namespace quota::admin {
 class Explainer {
  public:
   Explainer(engine::Engine& engine, const policy::LivePolicy& policy,
-            const identity::Directory& directory)
+            identity::Directory& directory)
       : gatekeeper_(engine, policy, directory) {}
 
   Reply explain(const Request& request);

@@ -11,8 +11,9 @@
 namespace quota::admin {
 namespace {
 
-Reply no_consumer() {
-  return problem(404, "there is no consumer of that id, neither in the policy nor in the store");
+absl::Status no_consumer() {
+  return absl::NotFoundError(
+      "there is no consumer of that id, neither in the policy nor in the store");
 }
 
 std::string subject_key(const std::string& id) { return "c:" + id; }
@@ -22,7 +23,7 @@ std::string subject_key(const std::string& id) { return "c:" + id; }
 Reply QuotaView::get(const std::string& id) const {
   const auto policy = policy_.get();
   const auto consumer = find(*policy, id);
-  if (!consumer) return no_consumer();
+  if (!consumer.ok()) return problem(consumer.status());
   const policy::Tier* tier = policy->find_tier(consumer->tier);
   if (tier == nullptr) tier = policy->find_tier(policy->default_tier);
   policy::Limits limits = tier == nullptr ? policy->anonymous.limits : tier->limits;
@@ -63,18 +64,21 @@ Reply QuotaView::get(const std::string& id) const {
 
 Reply QuotaView::reset(const std::string& id) const {
   const auto consumer = find(*policy_.get(), id);
-  if (!consumer) return no_consumer();
+  if (!consumer.ok()) return problem(consumer.status());
   engine_.reset(subject_key(id), false, consumer->billing_day, read_clocks());
   spdlog::info("admin: consumer {} starts anew", id);
   return get(id);
 }
 
-std::optional<policy::Consumer> QuotaView::find(const policy::Policy& policy,
-                                                const std::string& id) const {
+absl::StatusOr<policy::Consumer> QuotaView::find(const policy::Policy& policy,
+                                                 const std::string& id) const {
   if (const policy::Consumer* listed = policy.find_consumer(id)) return *listed;
-  if (const auto managed = directory_.find(id)) return *managed;
+  if (!policy::is_consumer_id(id)) return no_consumer();
+  auto managed = consumers_.find_consumer(id);
+  if (!managed.ok()) return managed.status();
+  if (*managed) return **std::move(managed);
   const bool may_be_named = policy.identity.trust_consumer || policy.identity.jwt.has_value();
-  if (!may_be_named || !policy::is_consumer_id(id)) return std::nullopt;
+  if (!may_be_named) return no_consumer();
   policy::Consumer unrecorded;
   unrecorded.id = id;
   return unrecorded;

@@ -1,14 +1,13 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "admin/http.h"
 #include "engine/engine.h"
-#include "identity/directory.h"
 #include "policy/live_policy.h"
+#include "store/consumer_store.h"
 
 namespace quota::admin {
 
@@ -20,10 +19,10 @@ using MonthUsed =
 // /v1/quota/{consumer}: what somebody may have, has left and has used, and a fresh start.
 class QuotaView {
  public:
-  QuotaView(const policy::LivePolicy& policy, const identity::Directory& directory,
+  QuotaView(const policy::LivePolicy& policy, store::ConsumerStore& consumers,
             engine::Engine& engine, MonthUsed month_used)
       : policy_(policy),
-        directory_(directory),
+        consumers_(consumers),
         engine_(engine),
         month_used_(std::move(month_used)) {}
 
@@ -32,10 +31,10 @@ class QuotaView {
 
  private:
   // The record of the consumer; an empty one for those that only a gateway or a token names.
-  std::optional<policy::Consumer> find(const policy::Policy& policy, const std::string& id) const;
+  absl::StatusOr<policy::Consumer> find(const policy::Policy& policy, const std::string& id) const;
 
   const policy::LivePolicy& policy_;
-  const identity::Directory& directory_;
+  store::ConsumerStore& consumers_;
   engine::Engine& engine_;
   const MonthUsed month_used_;
 };

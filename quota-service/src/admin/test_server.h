@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -10,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "admin/admin_server.h"
 #include "admin/collectors.h"
 #include "base/time.h"
+#include "identity/full_directory.h"
 
 // An admin server on a free port, over a real engine and stores that live in memory.
 namespace quota::admin::testing {
@@ -81,23 +84,50 @@ class GrantingStore final : public engine::Store {
 
 class MemoryConsumerStore final : public store::ConsumerStore {
  public:
-  absl::StatusOr<std::vector<policy::Consumer>> load_consumers() override {
-    std::vector<policy::Consumer> all;
-    for (const auto& [id, consumer] : saved) all.push_back(consumer);
-    return all;
+  absl::StatusOr<std::optional<policy::Consumer>> find_consumer(std::string_view id) override {
+    const std::lock_guard lock(mutex_);
+    const auto found = saved.find(std::string(id));
+    if (found == saved.end()) return std::nullopt;
+    return found->second;
   }
-  absl::Status put_consumer(const policy::Consumer& consumer) override {
+  absl::StatusOr<std::vector<policy::Consumer>> list_consumers(std::string_view after,
+                                                               size_t limit) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<policy::Consumer> page;
+    for (auto each = saved.upper_bound(std::string(after)); each != saved.end(); ++each) {
+      if (page.size() == limit) break;
+      page.push_back(each->second);
+    }
+    return page;
+  }
+  absl::StatusOr<policy::Consumer> change_consumer(std::string_view id,
+                                                   const Change& change) override {
+    auto before = find_consumer(id);
+    auto after = change(*std::move(before));
+    if (!after.ok()) return after;
     if (broken) return absl::UnavailableError("the disk is full");
-    saved[consumer.id] = consumer;
-    return absl::OkStatus();
+    const std::lock_guard lock(mutex_);
+    for (const auto& [other, consumer] : saved) {
+      for (const Sha256& key : consumer.api_keys) {
+        if (other != id && std::ranges::count(after->api_keys, key) > 0) {
+          return store::key_is_taken(key, other);
+        }
+      }
+    }
+    saved[after->id] = *after;
+    return after;
   }
   absl::Status remove_consumer(std::string_view id) override {
     if (broken) return absl::UnavailableError("the disk is full");
+    const std::lock_guard lock(mutex_);
     return saved.erase(std::string(id)) > 0 ? absl::OkStatus() : absl::NotFoundError("none");
   }
 
   std::map<std::string, policy::Consumer> saved;
   bool broken = false;
+
+ private:
+  std::mutex mutex_;
 };
 
 constexpr char kToken[] = "0123456789abcdef-token";
@@ -191,7 +221,7 @@ class AdminServerTest : public ::testing::Test {
   }
 
   policy::LivePolicy policy_{write_policy(kPolicy)};
-  identity::Directory directory_;
+  identity::FullDirectory directory_;
   MemoryConsumerStore consumers_;
   GrantingStore store_;
   engine::Engine engine_{{}, store_};

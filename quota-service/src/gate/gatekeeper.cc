@@ -8,7 +8,7 @@ using engine::Outcome;
 using engine::Reason;
 
 Gatekeeper::Gatekeeper(engine::Engine& engine, const policy::LivePolicy& live,
-                       const identity::Directory& directory)
+                       identity::Directory& directory)
     : engine_(engine), live_(live), resolver_(directory) {}
 
 void Gatekeeper::begin(Now now) {
@@ -20,12 +20,15 @@ void Gatekeeper::begin(Now now) {
     policy_ = live_.get();
     generation_ = newest;
   }
-  resolver_.begin(*policy_, generation_, now.unix_us / 1'000'000);
+  resolver_.begin(*policy_, generation_, now);
 }
 
-Case Gatekeeper::assess(const identity::Check& check) {
+Case Gatekeeper::assess(const identity::Check& check,
+                        const std::shared_ptr<identity::Awaiter>& awaiter) {
   Case assessed;
-  assessed.subject = &resolver_.resolve(check);
+  assessed.subject = &resolver_.resolve(check, awaiter);
+  if (assessed.subject->kind == identity::Kind::kPending) [[unlikely]]
+    return assessed;
   assessed.endpoint = &policy_->endpoints.match(check.method, check.path);
   const identity::Subject& subject = *assessed.subject;
   assessed.charge = {.subject = subject.key,
@@ -52,6 +55,13 @@ Case Gatekeeper::assess(const identity::Check& check) {
 
 bool Gatekeeper::decide(const Case& assessed, engine::Decision& decision,
                         engine::Engine::MakeWaiter make_waiter) {
+  const bool is_known = decide_certain(assessed, decision, make_waiter);
+  if (is_known) decision.degraded |= assessed.subject->is_uncertain;
+  return is_known;
+}
+
+bool Gatekeeper::decide_certain(const Case& assessed, engine::Decision& decision,
+                                engine::Engine::MakeWaiter make_waiter) {
   if (assessed.endpoint->cost == 0) {
     decision = engine::Decision{};
     decision.outcome = Outcome::kExempt;

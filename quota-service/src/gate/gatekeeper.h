@@ -25,13 +25,17 @@ struct Case {
 class Gatekeeper {
  public:
   Gatekeeper(engine::Engine& engine, const policy::LivePolicy& live,
-             const identity::Directory& directory);
+             identity::Directory& directory);
 
   // Before each batch: takes up a new policy, if there is one, and the time.
   void begin(Now now);
 
-  Case assess(const identity::Check& check);
-  // As Engine::decide: false when a waiter was taken and will be told.
+  // With an awaiter, the subject may be kPending: there is nothing to be decided then before the
+  // awaiter has been told that its look-up has ended.
+  Case assess(const identity::Check& check,
+              const std::shared_ptr<identity::Awaiter>& awaiter = nullptr);
+  // As Engine::decide: false when a waiter was taken and will be told. It adds for itself that a
+  // decision about an uncertain subject is degraded.
   bool decide(const Case& assessed, engine::Decision& decision,
               engine::Engine::MakeWaiter make_waiter);
 
@@ -40,6 +44,9 @@ class Gatekeeper {
   Now now() const { return now_; }
 
  private:
+  bool decide_certain(const Case& assessed, engine::Decision& decision,
+                      engine::Engine::MakeWaiter make_waiter);
+
   engine::Engine& engine_;
   const policy::LivePolicy& live_;
   identity::Resolver resolver_;

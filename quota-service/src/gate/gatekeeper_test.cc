@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "engine/fake_store.h"
+#include "identity/full_directory.h"
 
 namespace quota::gate {
 namespace {
@@ -67,7 +68,7 @@ class GatekeeperTest : public testing::Test {
 
   std::string path_;
   policy::LivePolicy live_{path_};
-  identity::Directory directory_;
+  identity::FullDirectory directory_;
   engine::FakeStore store_;
   engine::Engine engine_{{}, store_};
   Gatekeeper gatekeeper_{engine_, live_, directory_};

@@ -38,15 +38,17 @@ std::string_view bearer_token(std::string_view value) {
 
 class Resolver::Impl {
  public:
-  Impl(const Directory& directory, ResolverLimits limits)
+  Impl(Directory& directory, ResolverLimits limits)
       : directory_(directory), cache_(limits.cached_credentials) {
     // Room for the longest key, so that no address allocates.
     anonymous_.key.reserve(kAnonymousKey.size() + 16);
     allowlisted_.key.reserve(kAnonymousKey.size() + 16);
+    pending_.kind = Kind::kPending;
   }
 
-  void begin(const policy::Policy& policy, uint64_t policy_generation, int64_t unix_s) {
-    unix_s_ = unix_s;
+  void begin(const policy::Policy& policy, uint64_t policy_generation, Now now) {
+    mono_us_ = now.mono_us;
+    unix_s_ = now.unix_us / 1'000'000;
     const uint64_t directory_generation = directory_.generation();
     const bool new_policy = policy_ != &policy || policy_generation_ != policy_generation;
     if (!new_policy && directory_generation_ == directory_generation) return;
@@ -58,7 +60,9 @@ class Resolver::Impl {
     prepare_for_policy();
   }
 
-  const Subject& resolve(const Check& check) {
+  const Subject& resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter) {
+    awaiter_ = &awaiter;
+    is_uncertain_ = false;
     const policy::Tier* const asserted = asserted_tier(check);
     if (policy_->identity.trust_consumer && !check.consumer.empty()) {
       if (const Subject* known = by_consumer(check.consumer, asserted)) return *known;
@@ -77,6 +81,7 @@ class Resolver::Impl {
     if (!refused.empty() &&
         policy_->identity.unknown_credentials == policy::UnknownCredentials::kReject) {
       rejected_.how = refused;
+      rejected_.is_uncertain = is_uncertain_;
       return rejected_;
     }
     return by_address(check.client_ip);
@@ -139,7 +144,7 @@ class Resolver::Impl {
       const Sha256 digest = sha256(key);
       if (const policy::Consumer* const listed = policy_->find_consumer_by_key(digest)) {
         finding.subject = describe(*listed, asserted, "api_key");
-      } else if (const auto managed = directory_.find_by_key(digest);
+      } else if (const auto managed = take(directory_.look_up_by_key(digest, mono_us_, *awaiter_));
                  managed && !policy_->find_consumer(managed->id)) {
         finding.subject = describe(*managed, asserted, "api_key");
       }
@@ -152,19 +157,53 @@ class Resolver::Impl {
                             Look look) {
     CredentialKey key{.hash = siphash128(secret_, value), .kind = kind, .asserted_tier = 0};
     if (asserted) key.asserted_tier = static_cast<uint32_t>(asserted - policy_->tiers.data()) + 1;
-    const Finding* finding = cache_.find(key, unix_s_);
-    if (!finding) finding = &cache_.insert(key, look());
-    return finding->subject.get();
+    if (const Finding* finding = cache_.find(key, unix_s_)) return finding->subject.get();
+    is_pending_ = false;
+    lasts_us_ = Answer::kForever;
+    Finding found = look();
+    if (is_pending_) return &pending_;
+    if (is_uncertain_) {
+      passing_ = std::move(found.subject);
+      return passing_.get();
+    }
+    if (lasts_us_ != Answer::kForever) {
+      found.from_unix_s = std::max(found.from_unix_s, unix_s_);
+      found.until_unix_s =
+          std::min(found.until_unix_s, unix_s_ + std::max<int64_t>(lasts_us_ / 1'000'000, 1));
+    }
+    return cache_.insert(key, std::move(found)).subject.get();
+  }
+
+  // The consumer in an answer, if there is one, and a note of what that answer is worth.
+  ConsumerPtr take(Answer answer) {
+    switch (answer.state) {
+      case Answer::State::kKnown:
+      case Answer::State::kAbsent:
+        lasts_us_ = std::min(lasts_us_, answer.lasts_us);
+        break;
+      case Answer::State::kPending:
+        if (*awaiter_) {
+          is_pending_ = true;
+          pending_.lookup = answer.lookup;
+          break;
+        }
+        [[fallthrough]];
+      case Answer::State::kUnavailable:
+        is_uncertain_ = true;
+    }
+    return std::move(answer.consumer);
   }
 
   // A consumer that is known by name: the policy's record of it hides the managed one as a whole,
   // its keys included; without any record it is a consumer all the same.
   std::unique_ptr<const Subject> describe(std::string_view id, const policy::Tier* tier,
-                                          std::string_view how) const {
+                                          std::string_view how) {
     if (const policy::Consumer* const listed = policy_->find_consumer(id)) {
       return describe(*listed, tier, how);
     }
-    if (const auto managed = directory_.find(id)) return describe(*managed, tier, how);
+    if (const auto managed = take(directory_.look_up(id, mono_us_, *awaiter_))) {
+      return describe(*managed, tier, how);
+    }
     policy::Consumer unrecorded;
     unrecorded.id = id;
     return describe(unrecorded, tier, how);
@@ -172,7 +211,7 @@ class Resolver::Impl {
 
   // `tier` is what the request itself says, if it says any.
   std::unique_ptr<const Subject> describe(const policy::Consumer& record, const policy::Tier* tier,
-                                          std::string_view how) const {
+                                          std::string_view how) {
     if (!tier) tier = policy_->find_tier(record.tier);
     if (!tier) tier = policy_->find_tier(policy_->default_tier);
     auto subject = std::make_unique<Subject>();
@@ -184,6 +223,7 @@ class Resolver::Impl {
     record.overrides.apply_to(subject->limits);
     subject->billing_day = record.billing_day;
     subject->how = how;
+    subject->is_uncertain = is_uncertain_;
     return subject;
   }
 
@@ -191,6 +231,7 @@ class Resolver::Impl {
     const std::optional<IpAddress> address = IpAddress::from_bytes(client_ip);
     if (!address) {
       anonymous_.key = kAnonymousKey;
+      anonymous_.is_uncertain = is_uncertain_;
       return anonymous_;
     }
     const policy::Anonymous& anonymous = policy_->anonymous;
@@ -203,33 +244,47 @@ class Resolver::Impl {
     Subject& subject = listed ? allowlisted_ : anonymous_;
     subject.key = kAnonymousKey;
     subject.key += client.bytes();
+    subject.is_uncertain = is_uncertain_;
     return subject;
   }
 
-  const Directory& directory_;
+  Directory& directory_;
   const SipKey secret_ = random_sip_key();
   CredentialCache cache_;
   const policy::Policy* policy_ = nullptr;
   uint64_t policy_generation_ = 0;
   uint64_t directory_generation_ = 0;
+  int64_t mono_us_ = 0;
   int64_t unix_s_ = 0;
   std::optional<JwtVerifier> verifier_;
   // What changes from one client to the next is only the key.
   Subject anonymous_;
   Subject allowlisted_;
   Subject rejected_;
+
+  // Of the check that is being resolved.
+  const std::shared_ptr<Awaiter>* awaiter_ = nullptr;
+  bool is_uncertain_ = false;  // some look-up was not possible, or would take time
+  // Of the credential that is being looked at.
+  bool is_pending_ = false;
+  int64_t lasts_us_ = Answer::kForever;
+  // Results that are not kept.
+  Subject pending_;
+  std::unique_ptr<const Subject> passing_;
 };
 
-Resolver::Resolver(const Directory& directory, ResolverLimits limits)
+Resolver::Resolver(Directory& directory, ResolverLimits limits)
     : impl_(std::make_unique<Impl>(directory, limits)) {}
 
 Resolver::~Resolver() = default;
 
-void Resolver::begin(const policy::Policy& policy, uint64_t policy_generation, int64_t unix_s) {
-  impl_->begin(policy, policy_generation, unix_s);
+void Resolver::begin(const policy::Policy& policy, uint64_t policy_generation, Now now) {
+  impl_->begin(policy, policy_generation, now);
 }
 
-const Subject& Resolver::resolve(const Check& check) { return impl_->resolve(check); }
+const Subject& Resolver::resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter) {
+  return impl_->resolve(check, awaiter);
+}
 
 size_t Resolver::cached() const { return impl_->cached(); }
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/time.h"
 #include "identity/check.h"
 #include "identity/directory.h"
 #include "identity/subject.h"
@@ -21,16 +22,18 @@ inline constexpr size_t kMaxApiKeyBytes = 4096;
 // have found, in bounded memory, and forgets all of it when the policy or the directory changes.
 class Resolver {
  public:
-  explicit Resolver(const Directory& directory, ResolverLimits limits = {});
+  explicit Resolver(Directory& directory, ResolverLimits limits = {});
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
   // To be called before a batch. The policy must stay alive until the next call.
-  void begin(const policy::Policy& policy, uint64_t policy_generation, int64_t unix_s);
+  void begin(const policy::Policy& policy, uint64_t policy_generation, Now now);
 
-  // The subject is valid until the next call of begin() or resolve().
-  const Subject& resolve(const Check& check);
+  // The subject is valid until the next call of begin() or resolve(). With an awaiter it may be
+  // kPending: then the awaiter will be told when its look-up has ended, and the check can be
+  // resolved. Without one, what is not known at once counts as unknown.
+  const Subject& resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter = nullptr);
 
   size_t cached() const;  // credentials, never more than the limit
 

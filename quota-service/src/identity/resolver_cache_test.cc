@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "identity/full_directory.h"
 #include "identity/resolver.h"
 #include "identity/test_policy.h"
 #include "identity/test_tokens.h"
@@ -47,7 +48,9 @@ class ResolverCacheTest : public testing::Test {
     begin();
   }
 
-  void begin(int64_t unix_s = kNow) { resolver_.begin(policy_, policy_generation_, unix_s); }
+  void begin(int64_t unix_s = kNow) {
+    resolver_.begin(policy_, policy_generation_, test::at(unix_s));
+  }
 
   const Subject& resolve_key(std::string_view key) {
     Check check;
@@ -69,7 +72,7 @@ class ResolverCacheTest : public testing::Test {
 
   policy::Policy policy_ = test::basic_policy();
   uint64_t policy_generation_ = 1;
-  Directory directory_;
+  FullDirectory directory_;
   Resolver resolver_{directory_, {.cached_credentials = 1000}};
 };
 
@@ -99,7 +102,7 @@ TEST_F(ResolverCacheTest, HoldsBoundedEntriesUnderAFloodOfTrustedNamesAndOfToken
 
 TEST_F(ResolverCacheTest, ASmallestCacheStillAnswersRight) {
   Resolver resolver(directory_, {.cached_credentials = 0});
-  resolver.begin(policy_, 1, kNow);
+  resolver.begin(policy_, 1, test::at(kNow));
   for (int i = 0; i < 10; ++i) {
     Check check;
     check.api_key = i % 2 ? "listed key" : "managed key";
@@ -132,7 +135,7 @@ TEST_F(ResolverCacheTest, ANewPolicyDropsWhatTheOldOneSaid) {
   next.identity.jwt.emplace().key = "a new secret of thirty-two bytes.";
   next.anonymous.limits = test::minute(5);
   next.index_all();
-  resolver_.begin(next, 2, kNow);
+  resolver_.begin(next, 2, test::at(kNow));
   EXPECT_EQ(resolver_.cached(), 0u);
   EXPECT_EQ(resolve_key("listed key").tier, "partner");
   EXPECT_EQ(resolve_bearer(good).kind, Kind::kAnonymous);
@@ -150,7 +153,7 @@ TEST_F(ResolverCacheTest, APolicyChangedInPlaceIsNewByItsGeneration) {
 TEST_F(ResolverCacheTest, AnotherPolicyIsNewWhateverItsGeneration) {
   EXPECT_EQ(resolve_key("listed key").tier, "pro");
   policy::Policy other = test::basic_policy();
-  resolver_.begin(other, policy_generation_, kNow);
+  resolver_.begin(other, policy_generation_, test::at(kNow));
   EXPECT_EQ(resolve_key("listed key").kind, Kind::kAnonymous);
 }
 
@@ -230,7 +233,7 @@ TEST_F(ResolverCacheTest, ResolversOfManyThreadsShareADirectoryThatChanges) {
     reader = std::thread([&] {
       Resolver resolver(directory_);
       while (!done) {
-        resolver.begin(policy_, policy_generation_, kNow);
+        resolver.begin(policy_, policy_generation_, test::at(kNow));
         Check check;
         check.api_key = "managed key";
         const Subject& subject = resolver.resolve(check);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "identity/full_directory.h"
 #include "identity/test_policy.h"
 #include "identity/test_tokens.h"
 
@@ -22,7 +23,7 @@ class ResolverTest : public testing::Test {
   // Each call sees the policy and the directory as they are now.
   const Subject& resolve(const Check& check, int64_t unix_s = kNow) {
     policy_.index_all();
-    resolver_.begin(policy_, ++policy_generation_, unix_s);
+    resolver_.begin(policy_, ++policy_generation_, test::at(unix_s));
     return resolver_.resolve(check);
   }
 
@@ -64,7 +65,7 @@ class ResolverTest : public testing::Test {
   }
 
   policy::Policy policy_ = test::basic_policy();
-  Directory directory_;
+  FullDirectory directory_;
   Resolver resolver_{directory_};
   uint64_t policy_generation_ = 0;
 };
@@ -265,7 +266,7 @@ TEST_F(ResolverTest, ATrustedTierIsNotRememberedForTheNextRequest) {
   policy_.identity.trust_tier = true;
   policy_.consumers = {consumer("acme", "free", {"key"})};
   policy_.index_all();
-  resolver_.begin(policy_, 1, kNow);
+  resolver_.begin(policy_, 1, test::at(kNow));
   for (int i = 0; i < 2; ++i) {
     for (const char* tier : {"pro", "partner", "free"}) {
       Check check;
@@ -356,7 +357,7 @@ TEST_F(ResolverTest, AnAddressListedOutOfItsPrefixDoesNotShareTheBucketOfTheRest
 RC_GTEST_PROP(ResolverProperty, StrangersNeverBecomeConsumers,
               (const std::string& api_key, const std::string& bearer, const std::string& text,
                const std::string& client_ip)) {
-  static const Directory directory;
+  static FullDirectory directory;
   static const policy::Policy policy = [] {
     policy::Policy result = test::basic_policy();
     result.identity.jwt.emplace().key = kSecret;
@@ -365,7 +366,7 @@ RC_GTEST_PROP(ResolverProperty, StrangersNeverBecomeConsumers,
     return result;
   }();
   Resolver resolver(directory, {.cached_credentials = 4});
-  resolver.begin(policy, 1, kNow);
+  resolver.begin(policy, 1, test::at(kNow));
   Check check = from(client_ip);
   check.api_key = api_key;
   check.bearer = bearer;
@@ -378,14 +379,14 @@ RC_GTEST_PROP(ResolverProperty, StrangersNeverBecomeConsumers,
 
 RC_GTEST_PROP(ResolverProperty, ATrustedConsumerIsNamedExactlyOrNotAtAll,
               (const std::string& consumer_id)) {
-  static const Directory directory;
+  static FullDirectory directory;
   static const policy::Policy policy = [] {
     policy::Policy result = test::basic_policy();
     result.identity.trust_consumer = true;
     return result;
   }();
   Resolver resolver(directory);
-  resolver.begin(policy, 1, kNow);
+  resolver.begin(policy, 1, test::at(kNow));
   Check check;
   check.consumer = consumer_id;
   const Subject& subject = resolver.resolve(check);

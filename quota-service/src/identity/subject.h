@@ -7,7 +7,12 @@
 
 namespace quota::identity {
 
-enum class Kind { kConsumer, kAnonymous, kRejected };
+enum class Kind {
+  kConsumer,
+  kAnonymous,
+  kRejected,
+  kPending,  // not known yet: a look-up is under way, and everything else here says nothing
+};
 
 // Who is asking, and what they may have before attributes of the single request are looked at.
 struct Subject {
@@ -25,6 +30,9 @@ struct Subject {
   // "consumer", "bearer", "api_key", "anonymous" or "allowlist"; for kRejected, which credential
   // was refused. For explain.
   std::string_view how;
+  uint64_t lookup = 0;  // of kPending: which one
+  // A record was needed that could not be looked up (in time), so this may not be all there is.
+  bool is_uncertain = false;
 };
 
 }  // namespace quota::identity

@@ -8,6 +8,7 @@
 
 #include "base/ip.h"
 #include "base/sha256.h"
+#include "base/time.h"
 #include "identity/check.h"
 #include "policy/policy.h"
 
@@ -37,6 +38,10 @@ inline policy::Policy basic_policy() {
   policy.anonymous.allowlist_limits = minute(500);
   policy.index_all();
   return policy;
+}
+
+inline Now at(int64_t unix_s) {
+  return {.mono_us = unix_s * 1'000'000, .unix_us = unix_s * 1'000'000};
 }
 
 inline Check from(std::string_view client_ip) {

@@ -1,6 +1,8 @@
 #include "rpc/decider.h"
 
+#include <algorithm>
 #include <ctime>
+#include <utility>
 
 namespace quota::rpc {
 namespace {
@@ -11,27 +13,38 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(ts.tv_nsec);
 }
 
-// A check that waits: what its verdict needs, copied out of the batch, which will be gone.
-class LateCheck final : public engine::Waiter {
+// A parked check waits at most for so many look-ups: another one is needed when a record changes
+// just after it was looked up.
+constexpr int kMostRounds = 2;
+
+}  // namespace
+
+// A check that waits for the engine: what its verdict needs, copied out of the batch, which will be
+// gone.
+class Decider::LateCheck final : public engine::Waiter {
  public:
   LateCheck(const gate::Case& assessed, uint64_t id, std::shared_ptr<const policy::Policy> policy,
-            std::shared_ptr<LateVerdicts> to, std::shared_ptr<telemetry::DecisionCounters> counters)
+            std::shared_ptr<LateVerdicts> to, std::shared_ptr<telemetry::DecisionCounters> counters,
+            uint64_t since_ns)
       : subject_key_(assessed.charge.subject),
         consumer_(assessed.subject->consumer),
         tier_(assessed.subject->tier),
+        is_uncertain_(assessed.subject->is_uncertain),
         endpoint_(assessed.endpoint),
         charge_(assessed.charge),
         id_(id),
         policy_(std::move(policy)),
         to_(std::move(to)),
         counters_(std::move(counters)),
-        since_ns_(monotonic_ns()) {
+        since_ns_(since_ns) {
     charge_.subject = subject_key_;
   }
 
   const engine::Charge& charge() const override { return charge_; }
 
-  void decided(const engine::Decision& decision) override {
+  void decided(const engine::Decision& found) override {
+    engine::Decision decision = found;
+    decision.degraded |= is_uncertain_;
     counters_->count_late({.tier = tier_,
                            .endpoint = endpoint_->name,
                            .outcome = std::string(to_string(decision.outcome)),
@@ -49,6 +62,7 @@ class LateCheck final : public engine::Waiter {
   const std::string subject_key_;
   const std::string consumer_;
   const std::string tier_;
+  const bool is_uncertain_;
   const policy::EndpointRule* endpoint_;  // in policy_
   engine::Charge charge_;
   const uint64_t id_;
@@ -58,19 +72,31 @@ class LateCheck final : public engine::Waiter {
   const uint64_t since_ns_;
 };
 
-}  // namespace
-
 Decider::Decider(engine::Engine& engine, const policy::LivePolicy& live,
-                 const identity::Directory& directory,
-                 std::shared_ptr<telemetry::DecisionCounters> counters)
-    : gatekeeper_(engine, live, directory), counters_(std::move(counters)) {}
+                 identity::Directory& directory,
+                 std::shared_ptr<telemetry::DecisionCounters> counters, DeciderOptions options)
+    : options_(std::move(options)),
+      gatekeeper_(engine, live, directory),
+      counters_(std::move(counters)) {}
+
+Decider::~Decider() { mailbox_->use(nullptr); }
+
+void Decider::use(WakeUp& wake_up) {
+  wake_up_ = &wake_up;
+  mailbox_->use(&wake_up);
+  awaiter_ = mailbox_;
+}
 
 void Decider::begin() {
   began_ns_ = monotonic_ns();
-  timespec wall{};
-  clock_gettime(CLOCK_REALTIME, &wall);
-  gatekeeper_.begin({.mono_us = static_cast<int64_t>(began_ns_ / 1000),
-                     .unix_us = int64_t{wall.tv_sec} * 1'000'000 + wall.tv_nsec / 1000});
+  if (options_.clock) {
+    gatekeeper_.begin(options_.clock());
+  } else {
+    timespec wall{};
+    clock_gettime(CLOCK_REALTIME, &wall);
+    gatekeeper_.begin({.mono_us = static_cast<int64_t>(began_ns_ / 1000),
+                       .unix_us = int64_t{wall.tv_sec} * 1'000'000 + wall.tv_nsec / 1000});
+  }
   if (gatekeeper_.policy().get() != counted_policy_) {
     counters_->use(gatekeeper_.policy());
     counted_policy_ = gatekeeper_.policy().get();
@@ -80,10 +106,17 @@ void Decider::begin() {
 void Decider::end(uint64_t checks) { counters_->batch(checks, monotonic_ns() - began_ns_); }
 
 bool Decider::decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late) {
-  const gate::Case assessed = gatekeeper_.assess(check_);
+  const gate::Case assessed =
+      gatekeeper_.assess(check_, parked_.size() < options_.most_parked ? awaiter_ : nobody_);
+  if (assessed.subject->kind == identity::Kind::kPending) [[unlikely]] {
+    park(assessed.subject->lookup,
+         {.check = OwnedCheck(check_), .late = late, .since_ns = monotonic_ns()});
+    return false;
+  }
   engine::Decision decision;
   const bool known = gatekeeper_.decide(assessed, decision, [&] {
-    return std::make_unique<LateCheck>(assessed, check_.id, gatekeeper_.policy(), late, counters_);
+    return std::make_unique<LateCheck>(assessed, check_.id, gatekeeper_.policy(), late, counters_,
+                                       monotonic_ns());
   });
   if (!known) return false;
   const identity::Subject& subject = *assessed.subject;
@@ -99,6 +132,44 @@ bool Decider::decide(std::string& out, Append append, const std::shared_ptr<Late
           .cost_milli = assessed.charge.cost},
          decision);
   return true;
+}
+
+void Decider::park(uint64_t lookup, ParkedCheck parked) {
+  parked.deadline_us = gatekeeper_.now().mono_us + options_.lookup_timeout_us;
+  parked_.add(lookup, std::move(parked));
+  if (parked_.size() == 1) wake_up_->wake_in(options_.lookup_timeout_us);
+}
+
+void Decider::wake() {
+  const std::vector<uint64_t> ended = mailbox_->take();
+  if (parked_.size() == 0) return;
+  begin();
+  for (const uint64_t lookup : ended) {
+    for (ParkedCheck& each : parked_.take(lookup)) {
+      const bool may_wait = each.rounds < kMostRounds;
+      resume(std::move(each), may_wait);
+    }
+  }
+  const int64_t now_us = gatekeeper_.now().mono_us;
+  for (ParkedCheck& each : parked_.take_expired(now_us)) resume(std::move(each), false);
+  if (parked_.size() > 0) wake_up_->wake_in(parked_.next_deadline_us() - now_us);
+}
+
+void Decider::resume(ParkedCheck parked, bool may_wait) {
+  const identity::Check& check = parked.check.get();
+  const gate::Case assessed = gatekeeper_.assess(check, may_wait ? awaiter_ : nobody_);
+  if (assessed.subject->kind == identity::Kind::kPending) {
+    const uint64_t lookup = assessed.subject->lookup;
+    ++parked.rounds;
+    park(lookup, std::move(parked));
+    return;
+  }
+  const auto late = [&] {
+    return std::make_unique<LateCheck>(assessed, check.id, gatekeeper_.policy(), parked.late,
+                                       counters_, parked.since_ns);
+  };
+  engine::Decision decision;
+  if (gatekeeper_.decide(assessed, decision, late)) late()->decided(decision);
 }
 
 bool Decider::decide_batch(std::string_view request, std::string& response,

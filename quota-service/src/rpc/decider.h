@@ -1,17 +1,21 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "gate/gatekeeper.h"
 #include "rpc/codec.h"
+#include "rpc/mailbox.h"
+#include "rpc/parked_checks.h"
+#include "rpc/wake_up.h"
 #include "telemetry/decision_counters.h"
 
 namespace quota::rpc {
 
-// Takes verdicts that had to wait for the store. Called on any thread, once per waiting check, also
+// Takes verdicts that had to wait. Called on any thread, once per waiting check, also
 // after the call that asked has ended.
 class LateVerdicts {
  public:
@@ -19,12 +23,25 @@ class LateVerdicts {
   virtual void deliver(const VerdictFacts& facts, const engine::Decision& decision) = 0;
 };
 
+struct DeciderOptions {
+  int64_t lookup_timeout_us = 5'000;  // how long a check waits until it is known who asks
+  size_t most_parked = 65'536;        // checks that wait so; beyond it nobody waits
+  std::function<Now()> clock = {};    // for tests; empty: the clocks of the system
+};
+
 // From the bytes of checks to the bytes of verdicts. One per thread.
 class Decider {
  public:
-  Decider(engine::Engine& engine, const policy::LivePolicy& live,
-          const identity::Directory& directory,
-          std::shared_ptr<telemetry::DecisionCounters> counters);
+  Decider(engine::Engine& engine, const policy::LivePolicy& live, identity::Directory& directory,
+          std::shared_ptr<telemetry::DecisionCounters> counters, DeciderOptions options = {});
+  ~Decider();
+  Decider(const Decider&) = delete;
+  Decider& operator=(const Decider&) = delete;
+
+  // By what it is woken; until then no check waits for a look-up. It outlives the decider.
+  void use(WakeUp& wake_up);
+  // Decides the checks whose look-ups have ended, and those that have waited long enough.
+  void wake();
 
   // Decides a whole DecideRequest and appends the DecideResponse. `waiting` is raised by the number
   // of verdicts that `late` will get. False when the message is malformed or holds too many checks;
@@ -37,16 +54,26 @@ class Decider {
                  const std::shared_ptr<LateVerdicts>& late);
 
  private:
+  class LateCheck;
   using Append = void (*)(std::string&, const VerdictFacts&, const engine::Decision&);
   void begin();
   bool decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late);
   void end(uint64_t checks);
+  void park(uint64_t lookup, ParkedCheck parked);
+  void resume(ParkedCheck parked, bool may_wait);
 
+  const DeciderOptions options_;
   gate::Gatekeeper gatekeeper_;
   std::shared_ptr<telemetry::DecisionCounters> counters_;
   const policy::Policy* counted_policy_ = nullptr;
   identity::Check check_;  // reused for every check
   uint64_t began_ns_ = 0;
+
+  ParkedChecks parked_;
+  WakeUp* wake_up_ = nullptr;
+  const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  std::shared_ptr<identity::Awaiter> awaiter_;       // the mailbox, once there is a wake-up
+  const std::shared_ptr<identity::Awaiter> nobody_;  // null
 };
 
 }  // namespace quota::rpc

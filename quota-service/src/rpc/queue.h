@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "rpc/decider.h"
+#include "rpc/wake_up.h"
 
 namespace quota::rpc {
 
@@ -27,7 +28,7 @@ class Wakeable {
 };
 
 // One completion queue, its thread's state, and the way into it for other threads.
-class Queue final : private Event {
+class Queue final : private Event, private WakeUp {
  public:
   Queue(std::unique_ptr<grpc::ServerCompletionQueue> cq, std::unique_ptr<Decider> decider);
   ~Queue() override;
@@ -49,19 +50,36 @@ class Queue final : private Event {
   void post(std::shared_ptr<Wakeable> call);
 
  private:
+  // When the decider wants to be woken after a while: an operation like any other.
+  class Timer final : public Event {
+   public:
+    explicit Timer(Queue& queue) : queue_(queue) {}
+    void set(int64_t us);
+    void done(bool ok) override;
+
+   private:
+    Queue& queue_;
+    grpc::Alarm alarm_;
+    bool is_set_ = false;
+  };
+
   void done(bool ok) override;  // the alarm went off
-  void set_alarm();             // under mutex_
+  void wake_soon() override;
+  void wake_in(int64_t us) override { timer_.set(us); }
+  void set_alarm();  // under mutex_
   void close_when_idle();
 
   std::unique_ptr<grpc::ServerCompletionQueue> cq_;
   std::unique_ptr<Decider> decider_;
   std::mutex mutex_;
   std::vector<std::shared_ptr<Wakeable>> posted_;
+  bool decider_is_due_ = false;
   grpc::Alarm alarm_;
   bool alarm_set_ = false;
   bool is_closing_ = false;
   bool is_closed_ = false;
   int64_t operations_ = 0;  // under way, without the alarm; the queue's thread's own
+  Timer timer_{*this};
 };
 
 }  // namespace quota::rpc

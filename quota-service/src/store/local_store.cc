@@ -250,6 +250,31 @@ absl::StatusOr<std::vector<policy::Consumer>> LocalStore::load_consumers() {
   return impl_->ask<Result>([](Contents& contents) { return contents.consumers.load(); });
 }
 
+absl::StatusOr<std::optional<policy::Consumer>> LocalStore::find_consumer(std::string_view id) {
+  using Result = absl::StatusOr<std::optional<policy::Consumer>>;
+  return impl_->ask<Result>([&](Contents& contents) { return contents.consumers.find(id); });
+}
+
+absl::StatusOr<std::vector<policy::Consumer>> LocalStore::list_consumers(std::string_view after,
+                                                                         size_t limit) {
+  using Result = absl::StatusOr<std::vector<policy::Consumer>>;
+  return impl_->ask<Result>(
+      [&](Contents& contents) { return contents.consumers.list(after, limit); });
+}
+
+absl::StatusOr<policy::Consumer> LocalStore::change_consumer(std::string_view id,
+                                                             const Change& change) {
+  using Result = absl::StatusOr<policy::Consumer>;
+  return impl_->ask<Result>([&](Contents& contents) -> Result {
+    auto before = contents.consumers.find(id);
+    if (!before.ok()) return before.status();
+    Result after = change(*std::move(before));
+    if (!after.ok()) return after;
+    if (absl::Status saved = contents.consumers.put(*after); !saved.ok()) return saved;
+    return after;
+  });
+}
+
 absl::Status LocalStore::put_consumer(const policy::Consumer& consumer) {
   return impl_->ask<absl::Status>(
       [&](Contents& contents) { return contents.consumers.put(consumer); });

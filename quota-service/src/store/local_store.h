@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,14 @@ class LocalStore final : public engine::Store, public ConsumerStore {
   void reset(engine::MonthKey month) override { settle(std::move(month), 0); }
   bool healthy() const override;
 
-  absl::StatusOr<std::vector<policy::Consumer>> load_consumers() override;
-  absl::Status put_consumer(const policy::Consumer& consumer) override;
+  absl::StatusOr<std::optional<policy::Consumer>> find_consumer(std::string_view id) override;
+  absl::StatusOr<std::vector<policy::Consumer>> list_consumers(std::string_view after,
+                                                               size_t limit) override;
+  absl::StatusOr<policy::Consumer> change_consumer(std::string_view id,
+                                                   const Change& change) override;
   absl::Status remove_consumer(std::string_view id) override;
+  absl::Status put_consumer(const policy::Consumer& consumer);
+  absl::StatusOr<std::vector<policy::Consumer>> load_consumers();  // all, at the start
 
   // What the durable count of a month says (the mark): for the admin API.
   absl::StatusOr<int64_t> month_mark(const engine::MonthKey& month);

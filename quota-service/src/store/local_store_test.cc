@@ -184,11 +184,43 @@ TEST_F(LocalStoreTest, a_key_of_another_consumer_is_refused_with_its_name_and_wi
   const std::unique_ptr<LocalStore> store = open();
   ASSERT_TRUE(store->put_consumer(consumer("acme", {key(1)})).ok());
   const absl::Status status = store->put_consumer(consumer("thief", {key(2), key(1)}));
-  EXPECT_EQ(status, absl::AlreadyExistsError("consumer \"acme\" already has one of these API keys; "
-                                             "revoke it there first"));
+  EXPECT_EQ(status, absl::AlreadyExistsError("key " + key_id(key(1)) +
+                                             " belongs to consumer acme already; revoke it there "
+                                             "or make a new one"));
   EXPECT_THAT(*store->load_consumers(), ElementsAre(Field(&policy::Consumer::id, "acme")));
   ASSERT_TRUE(store->remove_consumer("acme").ok());
   EXPECT_TRUE(store->put_consumer(consumer("heir", {key(1)})).ok());
+}
+
+TEST_F(LocalStoreTest, consumers_are_found_by_id_and_listed_page_by_page_with_their_keys) {
+  const std::unique_ptr<LocalStore> store = open();
+  for (const char* id : {"zenith", "acme", "mid"})
+    ASSERT_TRUE(store->put_consumer(consumer(id)).ok());
+  ASSERT_TRUE(store->put_consumer(consumer("acme", {key(2), key(1)})).ok());
+  const auto acme = store->find_consumer("acme");
+  ASSERT_TRUE(acme.ok() && acme->has_value());
+  EXPECT_THAT((*acme)->api_keys, ElementsAre(key(2), key(1)));
+  EXPECT_FALSE(store->find_consumer("ghost")->has_value());
+  EXPECT_THAT(*store->list_consumers("", 2), ElementsAre(Field(&policy::Consumer::id, "acme"),
+                                                         Field(&policy::Consumer::id, "mid")));
+  EXPECT_THAT(*store->list_consumers("mid", 2),
+              ElementsAre(Field(&policy::Consumer::id, "zenith")));
+  EXPECT_THAT(store->list_consumers("", 1)->front().api_keys, ElementsAre(key(2), key(1)));
+}
+
+TEST_F(LocalStoreTest, a_change_starts_from_what_is_recorded_and_its_refusal_changes_nothing) {
+  const std::unique_ptr<LocalStore> store = open();
+  const auto give_tier = [](std::optional<policy::Consumer> before) {
+    policy::Consumer after = before.value_or(consumer("acme"));
+    after.tier = before ? "second" : "first";
+    return absl::StatusOr<policy::Consumer>(after);
+  };
+  EXPECT_EQ(store->change_consumer("acme", give_tier)->tier, "first");
+  EXPECT_EQ(store->change_consumer("acme", give_tier)->tier, "second");
+  const auto refused = store->change_consumer(
+      "acme", [](auto) -> absl::StatusOr<policy::Consumer> { return absl::CancelledError("no"); });
+  EXPECT_EQ(refused.status(), absl::CancelledError("no"));
+  EXPECT_EQ((*store->find_consumer("acme"))->tier, "second");
 }
 
 TEST_F(LocalStoreTest, a_consumer_that_is_not_there_cannot_be_removed) {

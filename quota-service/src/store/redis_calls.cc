@@ -1,85 +1,94 @@
 #include "store/redis_calls.h"
 
-#include <hiredis/hiredis.h>
-#include <spdlog/spdlog.h>
+#include <string_view>
+#include <utility>
 
-#include "absl/strings/numbers.h"
-#include "store/scripts.h"
+#include "absl/strings/str_cat.h"
 
 namespace quota::store {
+namespace {
 
-LeaseCall::LeaseCall(const LeaseTerms& terms, std::string holder, engine::Reserve request,
-                     uint64_t seq, Done done)
-    : terms_(terms),
-      holder_(std::move(holder)),
-      request_(std::move(request)),
-      seq_(seq),
-      done_(std::move(done)),
-      key_(minute_key(request_.month.subject)) {}
-
-const redis::Script* LeaseCall::script() const {
-  static const redis::Script script{kLeaseLua, std::string(kLeaseLuaSha1)};
-  return &script;
-}
-
-void LeaseCall::write(const redis::Node& node, redis::Words& words) {
-  write_lease_call(request_, terms_, holder_, seq_, node.tag, words);
-}
-
-void LeaseCall::answered(const redisReply& reply, int64_t first_sent_us) {
-  done_({.request = request_,
-         .grant = read_lease_answer(reply, request_, first_sent_us),
-         .sent_us = first_sent_us});
-}
-
-void LeaseCall::failed(redis::Failure failure, std::string_view words) {
-  done_({.request = request_,
-         .grant = absl::UnavailableError(std::string(words)),
-         .failure = failure,
-         .is_marker_missing = words.starts_with("NOMARKER")});
-}
-
-ResetCall::ResetCall(const engine::MonthKey& month)
-    : minute_key_(minute_key(month.subject)), month_key_(month_key(month)) {}
-
-const redis::Script* ResetCall::script() const {
-  static const redis::Script script{kResetLua, std::string(kResetLuaSha1)};
-  return &script;
-}
-
-void ResetCall::write(const redis::Node&, redis::Words& words) {
-  words.add("2").add(minute_key_).add(month_key_);
-}
-
-void ResetCall::failed(redis::Failure, std::string_view words) {
-  spdlog::error("a subject could not be reset in Redis, reset it again: {}", words);
-}
-
-void MonthCall::write(const redis::Node&, redis::Words& words) {
-  words.add("HMGET").add(key_).add("lvl").add("lim");
-}
-
-void MonthCall::answered(const redisReply& reply, int64_t) {
-  int64_t level = 0;
-  int64_t limit = 0;
-  const auto number = [&](size_t i, int64_t& to) {
-    const redisReply& element = *reply.element[i];
-    return element.type == REDIS_REPLY_STRING &&
-           absl::SimpleAtoi(std::string(element.str, element.len), &to);
-  };
-  if (reply.type != REDIS_REPLY_ARRAY || reply.elements != 2) {
-    return done_(absl::InternalError("Redis answered in another form than expected"));
+absl::Status status_of(redis::Failure failure, std::string_view words) {
+  const std::string why(words);
+  switch (failure) {
+    case redis::Failure::kUnavailable:
+      return absl::UnavailableError(absl::StrCat("Redis cannot be reached: ", why));
+    case redis::Failure::kTimeout:
+      return absl::DeadlineExceededError(
+          "Redis did not answer in time; see whether it was done, and try again");
+    case redis::Failure::kOverload:
+      return absl::UnavailableError("too much waits for Redis already; try again shortly");
+    case redis::Failure::kRefused:
+      return absl::InternalError(absl::StrCat("Redis refused: ", why));
+    case redis::Failure::kClosed:
+      break;
   }
-  // A month that nobody has used is not there.
-  if (reply.element[0]->type == REDIS_REPLY_NIL) return done_(0);
-  if (!number(0, level) || !number(1, limit)) {
-    return done_(absl::InternalError("a month in Redis holds something that is no number"));
-  }
-  done_(limit - level);
+  return absl::UnavailableError("the store is closed");
 }
 
-void MonthCall::failed(redis::Failure, std::string_view words) {
-  done_(absl::UnavailableError(std::string(words)));
+class Sent final : public redis::Command {
+ public:
+  explicit Sent(RedisCalls::Call call) : call_(std::move(call)) {}
+
+  std::string_view key() const override { return call_.key; }
+  const redis::Script* script() const override { return call_.script; }
+  void write(const redis::Node&, redis::Words& words) override {
+    for (const std::string& word : call_.words) words.add(word);
+  }
+  void answered(const redisReply& reply, int64_t) override { call_.told(&reply); }
+  void failed(redis::Failure failure, std::string_view words) override {
+    call_.told(status_of(failure, words));
+  }
+
+ private:
+  const RedisCalls::Call call_;
+};
+
+}  // namespace
+
+RedisCalls::RedisCalls(uv_loop_t* loop, redis::Client& client)
+    : client_(client), wake_(new uv_async_t{}) {
+  wake_->data = this;
+  uv_async_init(loop, wake_,
+                [](uv_async_t* async) { static_cast<RedisCalls*>(async->data)->send_queued(); });
+}
+
+RedisCalls::~RedisCalls() = default;
+
+bool RedisCalls::send(Call call) {
+  const std::lock_guard lock(mutex_);
+  if (is_closed_) return false;
+  queue_.push_back(std::move(call));
+  if (queue_.size() == 1) uv_async_send(wake_);
+  return true;
+}
+
+void RedisCalls::send_queued() {
+  std::vector<Call> queue;
+  {
+    const std::lock_guard lock(mutex_);
+    queue.swap(queue_);
+  }
+  for (Call& call : queue) client_.send(std::make_unique<Sent>(std::move(call)));
+}
+
+void RedisCalls::close() {
+  std::vector<Call> queue;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(is_closed_, true)) return;
+    queue.swap(queue_);
+  }
+  for (const Call& call : queue) call.told(closed());
+  uv_close(reinterpret_cast<uv_handle_t*>(wake_),
+           [](uv_handle_t* handle) { delete reinterpret_cast<uv_async_t*>(handle); });
+}
+
+absl::Status RedisCalls::closed() { return absl::UnavailableError("the store is closed"); }
+
+absl::Status RedisCalls::too_late() {
+  return absl::DeadlineExceededError(
+      "Redis did not answer in time; see whether it was done, and try again");
 }
 
 }  // namespace quota::store

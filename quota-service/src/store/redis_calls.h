@@ -1,94 +1,73 @@
 #pragma once
 
+#include <uv.h>
+
+#include <chrono>
 #include <functional>
-#include <optional>
+#include <future>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
-#include "store/lease_call.h"
+#include "redis/client.h"
 
-// The commands that the Redis store sends.
+struct redisReply;
+
 namespace quota::store {
 
-// One call of the lease script.
-class LeaseCall final : public redis::Command {
+// Commands to Redis from any thread, by way of the thread of the client's loop.
+class RedisCalls {
  public:
-  struct Outcome {
-    const engine::Reserve& request;
-    absl::StatusOr<engine::Grant> grant;
-    int64_t sent_us = 0;
-    std::optional<redis::Failure> failure = {};
-    bool is_marker_missing = false;
+  // On the loop's thread or before it runs. The client outlives it.
+  RedisCalls(uv_loop_t* loop, redis::Client& client);
+  // After close() and after the client has closed.
+  ~RedisCalls();
+  RedisCalls(const RedisCalls&) = delete;
+  RedisCalls& operator=(const RedisCalls&) = delete;
+
+  struct Call {
+    std::string key;                 // decides which node is asked
+    std::vector<std::string> words;  // with a script: its keys' number, its keys and arguments
+    const redis::Script* script = nullptr;
+    // Told once what came of it, on the loop's thread; the reply is there only during the call.
+    std::function<void(absl::StatusOr<const redisReply*>)> told = {};
   };
-  using Done = std::function<void(const Outcome&)>;
+  // Never blocks. False after close(): nobody will be told anything.
+  bool send(Call call);
 
-  // `seq` is the number on the wire: it rises over all calls of this process.
-  LeaseCall(const LeaseTerms& terms, std::string holder, engine::Reserve request, uint64_t seq,
-            Done done);
-
-  std::string_view key() const override { return key_; }
-  const redis::Script* script() const override;
-  void write(const redis::Node& node, redis::Words& words) override;
-  void answered(const redisReply& reply, int64_t first_sent_us) override;
-  void failed(redis::Failure failure, std::string_view words) override;
-
- private:
-  const LeaseTerms& terms_;
-  const std::string holder_;
-  const engine::Reserve request_;
-  const uint64_t seq_;
-  const Done done_;
-  const std::string key_;
-};
-
-// Has the server keep a script.
-class LoadCall final : public redis::Command {
- public:
-  explicit LoadCall(std::string_view script) : script_(script) {}
-
-  std::string_view key() const override { return {}; }
-  void write(const redis::Node&, redis::Words& words) override {
-    words.add("SCRIPT").add("LOAD").add(script_);
+  // Blocks until `read` has made something of the reply, on the loop's thread, or Redis has
+  // failed, or it has taken too long. Not for the loop's thread.
+  template <typename Result>
+  absl::StatusOr<Result> ask(Call call,
+                             std::function<absl::StatusOr<Result>(const redisReply&)> read) {
+    // Shared, because an answer may come when nobody waits any more.
+    const auto promise = std::make_shared<std::promise<absl::StatusOr<Result>>>();
+    std::future<absl::StatusOr<Result>> result = promise->get_future();
+    call.told = [promise, read = std::move(read)](absl::StatusOr<const redisReply*> reply) {
+      promise->set_value(reply.ok() ? read(**reply) : std::move(reply).status());
+    };
+    if (!send(std::move(call))) return closed();
+    if (result.wait_for(patience_) != std::future_status::ready) return too_late();
+    return result.get();
   }
-  void answered(const redisReply&, int64_t) override {}
-  // It is sent whole, then, by the first call that needs it.
-  void failed(redis::Failure, std::string_view) override {}
+
+  // On the loop's thread, before the client is closed. What was not sent yet is not sent any more.
+  void close();
 
  private:
-  const std::string_view script_;
-};
+  static absl::Status closed();
+  static absl::Status too_late();
+  void send_queued();
 
-// A subject starts anew.
-class ResetCall final : public redis::Command {
- public:
-  explicit ResetCall(const engine::MonthKey& month);
-
-  std::string_view key() const override { return minute_key_; }
-  const redis::Script* script() const override;
-  void write(const redis::Node& node, redis::Words& words) override;
-  void answered(const redisReply&, int64_t) override {}
-  void failed(redis::Failure failure, std::string_view words) override;
-
- private:
-  const std::string minute_key_;
-  const std::string month_key_;
-};
-
-// What is used of a month, or leased out.
-class MonthCall final : public redis::Command {
- public:
-  using Done = std::function<void(absl::StatusOr<int64_t>)>;
-  MonthCall(const engine::MonthKey& month, Done done)
-      : key_(month_key(month)), done_(std::move(done)) {}
-
-  std::string_view key() const override { return key_; }
-  void write(const redis::Node& node, redis::Words& words) override;
-  void answered(const redisReply& reply, int64_t first_sent_us) override;
-  void failed(redis::Failure failure, std::string_view words) override;
-
- private:
-  const std::string key_;
-  const Done done_;
+  redis::Client& client_;
+  const std::chrono::milliseconds patience_{2000};
+  uv_async_t* wake_;  // its own, until its handle has closed
+  std::mutex mutex_;
+  std::vector<Call> queue_;
+  bool is_closed_ = false;
 };
 
 }  // namespace quota::store

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "store/lease_call.h"
+#include "store/lease_commands.h"
 #include "store/marker.h"
-#include "store/redis_calls.h"
 #include "store/scripts.h"
 #include "store/unsettled.h"
 
@@ -87,6 +87,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
         &heartbeat_, [](uv_timer_t* at) { static_cast<Impl*>(at->data)->on_heartbeat(); },
         kHeartbeatMs, kHeartbeatMs);
     client_ = redis::Client::open(&loop_, options_.client, *this);
+    options_.on_open(&loop_, *client_);
   }
 
   ~Impl() override {
@@ -392,6 +393,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
       queue_.clear();
       sink_ = nullptr;
       queue_.push_back(Work([this](redis::Client& client) {
+        options_.on_close();
         client.close([this] {
           uv_close(reinterpret_cast<uv_handle_t*>(&wake_), nullptr);
           uv_close(reinterpret_cast<uv_handle_t*>(&check_), nullptr);

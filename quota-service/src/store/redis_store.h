@@ -25,6 +25,9 @@ struct RedisStoreOptions {
   int64_t first_contact_us = 2'000'000;  // how long open() waits for Redis to be heard of
   int64_t farewell_us = 2'000'000;       // how long close() waits for it
   std::function<Now()> clock = read_clocks;
+  // For whoever shares the client: before the thread runs, and on it before the client closes.
+  std::function<void(uv_loop_t*, redis::Client&)> on_open = [](uv_loop_t*, redis::Client&) {};
+  std::function<void()> on_close = [] {};
 };
 
 // Buckets and months in Redis, for any number of quotads: leases by lease.lua, over connections and

@@ -1,0 +1,159 @@
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "rpc/server.h"
+#include "rpc/test_parts.h"
+
+// Checks that wait for look-ups, over a real connection.
+namespace quota::rpc {
+namespace {
+
+// Answers on a thread of its own, or never.
+class ThreadedSource final : public identity::ConsumerSource {
+ public:
+  explicit ThreadedSource(test::Parts& parts) : parts_(parts) {
+    parts.directory.use(this);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~ThreadedSource() override {
+    parts_.directory.use(nullptr);
+    {
+      const std::lock_guard lock(mutex_);
+      is_over_ = true;
+    }
+    arrived_.notify_one();
+    thread_.join();
+  }
+
+  void look_up(const identity::Question& question) override {
+    const std::lock_guard lock(mutex_);
+    if (is_silent) return;
+    questions_.push_back(question);
+    arrived_.notify_one();
+  }
+
+  std::atomic<bool> is_silent{false};
+
+ private:
+  void run() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      arrived_.wait(lock, [&] { return is_over_ || !questions_.empty(); });
+      if (is_over_) return;
+      const auto questions = std::exchange(questions_, {});
+      lock.unlock();
+      for (const auto& each : questions) {
+        parts_.directory.answered(each, parts_.source.find(each), read_clocks().mono_us);
+      }
+      lock.lock();
+    }
+  }
+
+  test::Parts& parts_;
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::vector<identity::Question> questions_;
+  bool is_over_ = false;
+  std::thread thread_;
+};
+
+class ServerLookupTest : public testing::Test {
+ protected:
+  void SetUp() override {
+#ifdef __SANITIZE_THREAD__
+    GTEST_SKIP() << "gRPC is built without instrumentation";
+#endif
+    ServerOptions options;
+    options.host = "127.0.0.1";
+    options.threads = 2;
+    auto started = Server::start(options, [this](int) {
+      return std::make_unique<Decider>(parts_.engine, parts_.live, parts_.directory,
+                                       parts_.counters);
+    });
+    EXPECT_TRUE(started.ok()) << started.status();
+    server_ = *std::move(started);
+    stub_ = quota::v1::QuotaService::NewStub(grpc::CreateChannel(
+        "127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials()));
+  }
+
+  static quota::v1::Check with_key(uint64_t id, const std::string& key) {
+    quota::v1::Check check;
+    check.set_id(id);
+    check.set_path("/compare");
+    check.set_api_key(key);
+    return check;
+  }
+  quota::v1::Verdict check(const std::string& key) {
+    grpc::ClientContext context;
+    quota::v1::CheckRequest request;
+    *request.mutable_check() = with_key(1, key);
+    quota::v1::Verdict verdict;
+    const grpc::Status status = stub_->Check(&context, request, &verdict);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return verdict;
+  }
+
+  test::Parts parts_;
+  ThreadedSource source_{parts_};
+  std::unique_ptr<Server> server_;
+  std::unique_ptr<quota::v1::QuotaService::Stub> stub_;
+};
+
+TEST_F(ServerLookupTest, AUnaryCheckWaitsForItsLookup) {
+  EXPECT_EQ(check("acme key").consumer(), "acme");
+  EXPECT_EQ(check("no key").tier(), "anonymous");
+}
+
+TEST_F(ServerLookupTest, AUnaryCheckDoesNotWaitForASourceThatIsSilent) {
+  source_.is_silent = true;
+  const auto verdict = check("acme key");
+  EXPECT_EQ(verdict.tier(), "anonymous");
+  EXPECT_TRUE(verdict.degraded());
+}
+
+TEST_F(ServerLookupTest, AStreamGetsEveryVerdictOnce) {
+  constexpr uint64_t kBatches = 50;
+  constexpr uint64_t kChecks = 40;
+  grpc::ClientContext context;
+  const auto stream = stub_->Decide(&context);
+  std::thread writer([&] {
+    for (uint64_t batch = 0; batch < kBatches; ++batch) {
+      quota::v1::DecideRequest request;
+      for (uint64_t i = 0; i < kChecks; ++i) {
+        // Half of the batch is of one key of first sight, the rest of keys of their own.
+        const std::string key = "key " + std::to_string(batch) + (i % 2 ? std::to_string(i) : "");
+        *request.add_checks() = with_key(batch * kChecks + i, key);
+      }
+      ASSERT_TRUE(stream->Write(request));
+    }
+    stream->WritesDone();
+  });
+  std::vector<int> seen(kBatches * kChecks, 0);
+  quota::v1::DecideResponse response;
+  while (stream->Read(&response)) {
+    for (const auto& verdict : response.verdicts()) ++seen.at(verdict.id());
+  }
+  writer.join();
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(seen, std::vector<int>(seen.size(), 1));
+}
+
+TEST_F(ServerLookupTest, AServerThatStopsDoesNotWaitForLookups) {
+  source_.is_silent = true;
+  grpc::ClientContext context;
+  const auto stream = stub_->Decide(&context);
+  quota::v1::DecideRequest request;
+  *request.add_checks() = with_key(1, "acme key");
+  ASSERT_TRUE(stream->Write(request));
+  quota::v1::DecideResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  server_->drain(std::chrono::milliseconds(0));
+  server_.reset();
+}
+
+}  // namespace
+}  // namespace quota::rpc
