@@ -29,8 +29,8 @@ class TestCluster {
           RedisServer::Options{.arguments = arguments, .password = password}));
       node(i).run({"CLUSTER", "SET-CONFIG-EPOCH", std::to_string(i + 1)});
       if (i < 3) {
-        node(i).run({"CLUSTER", "ADDSLOTSRANGE", std::to_string(kSlots * i / 3),
-                     std::to_string(kSlots * (i + 1) / 3 - 1)});
+        node(i).run({"CLUSTER", "ADDSLOTSRANGE", std::to_string(first_slot(i)),
+                     std::to_string(first_slot(i + 1) - 1)});
       }
       if (i > 0) node(i).run({"CLUSTER", "MEET", "127.0.0.1", std::to_string(node(0).port())});
       ids_.push_back(node(i).run({"CLUSTER", "MYID"}));
@@ -52,11 +52,13 @@ class TestCluster {
     return "redis-cluster://" + credentials + nodes_[0]->host_and_port();
   }
 
-  // A key of the i-th primary's first share; different for each `n`.
+  static int first_slot(int i) { return kSlots * i / 3; }
+
+  // A key of what the i-th primary begins with; of another slot for each `n`.
   static std::string key_of(int i, int n = 0) {
     for (int k = n * 1000;; ++k) {
       const std::string key = "key" + std::to_string(k);
-      if (key_slot(key) * 3 / kSlots == i) return key;
+      if (key_slot(key) >= first_slot(i) && key_slot(key) < first_slot(i + 1)) return key;
     }
   }
 
@@ -68,8 +70,9 @@ class TestCluster {
     node(from).run({"MIGRATE", "127.0.0.1", std::to_string(node(to).port()), key, "0", "2000"});
   }
   void end_move(int slot, int from, int to) {
-    node(to).run({"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id(to)});
-    node(from).run({"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id(to)});
+    for (const int i : {to, from, 3 - from - to}) {
+      node(i).run({"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id(to)});
+    }
   }
 
  private:
