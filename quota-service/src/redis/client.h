@@ -29,6 +29,7 @@ struct Node {
   Address address;
   std::string run_id;            // changes when the process behind the address does
   std::string maxmemory_policy;  // empty where it cannot be read
+  int slot = -1;                 // in a cluster: the lowest of its slots; -1: not known
   // Set by ClientEvents::on_node and handed to every command that goes there.
   int64_t tag = 0;
 };

@@ -107,7 +107,9 @@ void ClusterClient::redirect(const Redirection& to, bool asking, Attempt attempt
     return attempt.command->failed(Failure::kUnavailable, "the cluster redirects without an end");
   }
   attempt.asking = asking;
-  peer_at(to.to).send_when_ready(std::move(attempt));
+  Peer& peer = peer_at(to.to);
+  if (!asking && peer.node().slot < 0) peer.node().slot = to.slot;
+  peer.send_when_ready(std::move(attempt));
 }
 
 // Some of the keys have moved and some have not: soon, all have.
@@ -211,7 +213,7 @@ void ClusterClient::adopt(SlotMap slots) {
     context_->counters->failovers.add();
   }
   for (const auto& [address, peer] : peers_) peer->wanted = false;
-  for (const Address& address : now) peer_at(address);
+  for (const Address& address : now) peer_at(address).node().slot = slots_.lowest_slot(address);
   retire_unwanted();
 }
 

@@ -64,6 +64,15 @@ const Address* SlotMap::primary(int slot) const {
   return owner < 0 ? nullptr : &primaries_[static_cast<size_t>(owner)];
 }
 
+int SlotMap::lowest_slot(const Address& primary) const {
+  for (int slot = 0; slot < kSlots; ++slot) {
+    if (const Address* owner = this->primary(slot); owner != nullptr && *owner == primary) {
+      return slot;
+    }
+  }
+  return -1;
+}
+
 void SlotMap::move(int slot, const Address& to) {
   owners_[static_cast<size_t>(slot)] = index_of(to);
 }

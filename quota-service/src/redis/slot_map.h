@@ -22,6 +22,8 @@ class SlotMap {
   // None where the slot has no owner.
   const Address* primary(int slot) const;
   const std::vector<Address>& primaries() const { return primaries_; }
+  // -1 where it has none.
+  int lowest_slot(const Address& primary) const;
   void move(int slot, const Address& to);
 
  private:

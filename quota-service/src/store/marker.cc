@@ -6,6 +6,7 @@
 #include <random>
 
 #include "absl/strings/numbers.h"
+#include "redis/key_slot.h"
 #include "store/scripts.h"
 
 namespace quota::store {
@@ -21,7 +22,18 @@ absl::StatusOr<int64_t> number(const redisReply& reply) {
   return absl::InternalError("the marker script answered with something that is no number");
 }
 
+absl::Status strange_answer() {
+  return absl::InternalError("the marker script answered in another form than expected");
+}
+
 }  // namespace
+
+std::string marker_key_in(int slot) {
+  for (int i = 0;; ++i) {
+    std::string key = fmt::format("quota:{{m{}}}:marker", i);
+    if (redis::key_slot(key) == slot) return key;
+  }
+}
 
 class Marker::Call final : public redis::Command {
  public:
@@ -39,24 +51,30 @@ class Marker::Call final : public redis::Command {
     words.add("1").add(key_).add(marker_.holder_).add(node.run_id);
     words.add(marker_.known_[key_].born).add(fmt::format("{:08x}{:08x}", random(), random()));
     words.add(fmt::format("{}", presence_us_));
+    const auto seen = marker_.seen_.find(node.address);
+    const bool moved = seen != marker_.seen_.end() && seen->second.run_id == node.run_id &&
+                       seen->second.key != key_;
+    words.add(moved ? fmt::format("{}", marker_.known_[seen->second.key].reset_us) : "");
+    address_ = node.address;
+    run_id_ = node.run_id;
+    reset_before_ =
+        moved ? marker_.known_[seen->second.key].reset_us : marker_.known_[key_].reset_us;
+    is_first_ = !moved && marker_.known_[key_].born.empty();
   }
 
   void answered(const redisReply& reply, int64_t) override {
     if (reply.type != REDIS_REPLY_ARRAY || reply.elements != 4 ||
         reply.element[0]->type != REDIS_REPLY_STRING) {
-      return done_(absl::InternalError("the marker script answered in another form than expected"));
+      return done_(strange_answer());
     }
     const auto reset = number(*reply.element[1]);
     const auto now = number(*reply.element[2]);
     const auto engines = number(*reply.element[3]);
-    if (!reset.ok() || !now.ok() || !engines.ok()) {
-      return done_(absl::InternalError("the marker script answered in another form than expected"));
-    }
-    Known& known = marker_.known_[key_];
+    if (!reset.ok() || !now.ok() || !engines.ok()) return done_(strange_answer());
     State state{.engines = static_cast<int>(std::max<int64_t>(*engines, 1))};
-    state.is_new_reset = !known.born.empty() && *reset != known.reset_us;
-    known.born = std::string(reply.element[0]->str, reply.element[0]->len);
-    known.reset_us = *reset;
+    state.is_new_reset = !is_first_ && *reset != reset_before_;
+    marker_.known_[key_] = {std::string(reply.element[0]->str, reply.element[0]->len), *reset};
+    marker_.seen_[address_] = {key_, run_id_};
     if (*reset > 0) {
       state.void_before_us = *reset + marker_.ttl_us_;
       state.pause_us = std::max<int64_t>(0, state.void_before_us - *now);
@@ -73,14 +91,26 @@ class Marker::Call final : public redis::Command {
   const std::string key_;
   const int64_t presence_us_;
   const Done done_;
+  // As they were when the call was written.
+  redis::Address address_;
+  std::string run_id_;
+  int64_t reset_before_ = 0;
+  bool is_first_ = false;
 };
 
-std::unique_ptr<redis::Command> Marker::ask(const redis::Node&, Done done) {
-  return std::make_unique<Call>(*this, std::string(kMarkerKey), presence_us_, std::move(done));
+std::string Marker::key_of(const redis::Node& node) {
+  if (!is_cluster_) return std::string(kMarkerKey);
+  std::string& key = key_in_slot_[node.slot];
+  if (key.empty()) key = marker_key_in(node.slot);
+  return key;
 }
 
-std::unique_ptr<redis::Command> Marker::leave(const redis::Node&, Done done) {
-  return std::make_unique<Call>(*this, std::string(kMarkerKey), 0, std::move(done));
+std::unique_ptr<redis::Command> Marker::ask(const redis::Node& node, Done done) {
+  return std::make_unique<Call>(*this, key_of(node), presence_us_, std::move(done));
+}
+
+std::unique_ptr<redis::Command> Marker::leave(const redis::Node& node, Done done) {
+  return std::make_unique<Call>(*this, key_of(node), 0, std::move(done));
 }
 
 }  // namespace quota::store

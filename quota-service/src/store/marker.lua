@@ -6,7 +6,8 @@
 -- KEYS   1 marker
 -- ARGV   1 holder  2 run id of the server  3 the birth of the marker that the holder knows, or ''
 --        4 birth of a new marker  5 for how long the holder counts as alive, in microseconds;
---        0: it leaves
+--        0: it leaves  6 in a cluster, when the marker's slot has come from or gone to another node
+--        while the server stayed what it is: the time of its last reset; otherwise ''
 -- Answers birth, time of the last reset (0: never), time, holders alive.
 
 local time = redis.call('TIME')
@@ -18,7 +19,11 @@ local f = {}
 for i = 1, #raw, 2 do f[raw[i]] = raw[i + 1] end
 local born, reset, clean = f.born, tonumber(f.reset or 0), f.clean
 
-if not born then
+local moved = (ARGV[6] or '') ~= ''
+if moved then
+  if not born then born = ARGV[4] end
+  reset, clean = tonumber(ARGV[6]), '0'
+elseif not born then
   -- Whoever knows a marker knows that there was data here. Whoever knows none may be the first.
   born, clean = ARGV[4], ARGV[3] == '' and '1' or '0'
   if ARGV[3] ~= '' then reset = now end

@@ -76,7 +76,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
                              ? std::string()
                              : std::string(kMarkerKey)},
         unsettled_(terms_.holder, std::move(journal)),
-        marker_(terms_.holder, kPresenceUs, options_.lease_ttl_us) {
+        marker_(terms_.holder, kPresenceUs, options_.lease_ttl_us, terms_.marker.empty()) {
     uv_loop_init(&loop_);
     wake_.data = check_.data = heartbeat_.data = this;
     uv_async_init(&loop_, &wake_, [](uv_async_t* at) { static_cast<Impl*>(at->data)->on_wake(); });
@@ -199,6 +199,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
     for (const std::string_view script : {kLeaseLua, kResetLua}) {
       ask(std::make_unique<LoadCall>(script));
     }
+    if (!marker_.is_for(node)) return ready(absl::OkStatus());
     ask(marker_.ask(node, [this, &node, ready](absl::StatusOr<Marker::State> state) {
       if (state.ok()) node.tag = take_in(*state);
       ready(state.status());
@@ -358,6 +359,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
     // Fulfilled when the last of the calls below is gone, however it ended.
     const auto all_left = std::shared_ptr<void>(nullptr, [left](void*) { left->set_value(); });
     client_->for_each_node([&](redis::Node& node) {
+      if (!marker_.is_for(node)) return;
       client_->send(marker_.leave(node, [all_left](const absl::StatusOr<Marker::State>&) {}));
     });
   }
@@ -373,6 +375,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
 
   void refresh_markers() {
     client_->for_each_node([this](redis::Node& node) {
+      if (!marker_.is_for(node)) return;
       client_->send(marker_.ask(
           node, [this, address = node.address](const absl::StatusOr<Marker::State>& state) {
             if (!state.ok()) return;
