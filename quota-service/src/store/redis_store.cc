@@ -98,6 +98,7 @@ class RedisStore::Impl final : public redis::ClientEvents {
   // Runs the thread, and waits for what Redis has to say first.
   absl::Status begin() {
     if (absl::Status status = unsettled_.load(); !status.ok()) return status;
+    unsettled_now_ = unsettled_.size();
     thread_ = std::thread([this] { uv_run(&loop_, UV_RUN_DEFAULT); });
     std::unique_lock lock(mutex_);
     heard_.wait_for(lock, std::chrono::microseconds(options_.first_contact_us),

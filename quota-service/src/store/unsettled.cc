@@ -88,6 +88,7 @@ void Unsettled::tell_all(const std::function<void(const Entry&)>& tell) {
   std::vector<Entry> entries;
   for (auto& [key, state] : entries_) {
     if (state.is_under_way || state.is_told_later) continue;
+    state.is_under_way = true;
     const auto& [holder, subject, period] = key;
     entries.push_back({holder, {subject, period}, state.used, state.is_final});
   }
