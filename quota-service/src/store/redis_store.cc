@@ -51,6 +51,7 @@ using Work = std::function<void(redis::Client&)>;
 using Request = std::variant<Reserve, Settled, Spent, Noted, Reset, Work>;
 
 constexpr uint64_t kHeartbeatMs = 1000;
+constexpr uint64_t kLastSeq = (1ULL << 53) - 1;  // that a double holds
 constexpr int64_t kPresenceUs = 5'000'000;
 
 std::string random_name() {
@@ -266,18 +267,19 @@ class RedisStore::Impl final : public redis::ClientEvents {
       const int64_t known = unsettled_.take_up(request.month, holder);
       if (request.used < 0) request.used = known;
     }
-    send(std::move(request), holder, [this](const Reserve& asked, absl::StatusOr<Grant> grant) {
-      if (grant.ok()) {
-        count(granted_);
-        if (asked.limit != -1) {
-          unsettled_.told(holder_of(terms_, asked.month.subject), asked.month, asked.used);
-        }
-        grants_.push_back(*std::move(grant));
-      } else {
-        count(failed_);
-        grants_.push_back({.month = asked.month, .seq = asked.seq});
-      }
-    });
+    send(std::move(request), holder, ++last_seq_,
+         [this](const Reserve& asked, absl::StatusOr<Grant> grant) {
+           if (grant.ok()) {
+             count(granted_);
+             if (asked.limit != -1) {
+               unsettled_.told(holder_of(terms_, asked.month.subject), asked.month, asked.used);
+             }
+             grants_.push_back(*std::move(grant));
+           } else {
+             count(failed_);
+             grants_.push_back({.month = asked.month, .seq = asked.seq});
+           }
+         });
   }
 
   void carry_out(Settled& settled) {
@@ -300,9 +302,9 @@ class RedisStore::Impl final : public redis::ClientEvents {
   void carry_out(Work& work) { work(*client_); }
 
   using Answered = std::function<void(const Reserve&, absl::StatusOr<Grant>)>;
-  void send(Reserve request, std::string holder, Answered answered) {
+  void send(Reserve request, std::string holder, uint64_t seq, Answered answered) {
     client_->send(std::make_unique<LeaseCall>(
-        terms_, std::move(holder), std::move(request), ++last_seq_,
+        terms_, std::move(holder), std::move(request), seq,
         [this, answered = std::move(answered)](const LeaseCall::Outcome& outcome) {
           if (outcome.failure == Failure::kTimeout) count(timeouts_);
           if (outcome.is_marker_missing) refresh_markers();
@@ -326,11 +328,13 @@ class RedisStore::Impl final : public redis::ClientEvents {
 
   void tell(const Journal::Entry& entry) {
     unsettled_.telling(entry);
+    // How far an earlier life had counted is not known; it will say nothing more.
+    const bool is_own = entry.holder.starts_with(terms_.holder);
     Reserve report{.month = entry.month,
                    .limit = engine::kUnchanged,
                    .used = entry.used,
                    .release = entry.is_final};
-    send(std::move(report), entry.holder,
+    send(std::move(report), entry.holder, is_own ? ++last_seq_ : kLastSeq,
          [this, holder = entry.holder](const Reserve& asked, const absl::StatusOr<Grant>& grant) {
            if (grant.ok()) {
              count(settled_);
