@@ -54,6 +54,7 @@ Unsettled::Entry Unsettled::spend(const MonthKey& month, int64_t amount) {
 
 void Unsettled::note(const MonthKey& month, const std::string& holder, int64_t used, bool loaded) {
   put(loaded ? holder : unseen_, month, used, false).is_told_later = !loaded;
+  must_write_ = true;
 }
 
 int64_t Unsettled::take_up(const MonthKey& month, const std::string& holder) {
@@ -98,6 +99,7 @@ void Unsettled::tell_all(const std::function<void(const Entry&)>& tell) {
 void Unsettled::not_told(const std::string& holder, const MonthKey& month) {
   const auto found = entries_.find({holder, month.subject, month.period});
   if (found != entries_.end()) found->second.is_under_way = false;
+  must_write_ = true;
 }
 
 void Unsettled::erase(const Key& key) {
@@ -117,7 +119,7 @@ void Unsettled::write_down(bool is_away) {
     journal_said(status);
     if (status.ok()) to_erase_.clear();
   }
-  if (!is_away || !has_changed_) return;
+  if (!(is_away || must_write_) || !has_changed_) return;
   std::vector<Entry> entries;
   for (const auto& [key, state] : entries_) {
     const auto& [holder, subject, period] = key;
@@ -132,7 +134,7 @@ void Unsettled::write_down(bool is_away) {
     state.is_changed = false;
     state.is_written = true;
   }
-  has_changed_ = false;
+  has_changed_ = must_write_ = false;
   journalled_ += entries.size();
 }
 

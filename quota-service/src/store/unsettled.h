@@ -46,8 +46,8 @@ class Unsettled {
   // It could not be told: it will be told again.
   void not_told(const std::string& holder, const engine::MonthKey& month);
 
-  // Writes to the journal what has changed, if Redis is away: what can be told at once need not be
-  // written down.
+  // Writes to the journal what has changed, if Redis is away or could not be told of something:
+  // what can be told at once need not be written down.
   void write_down(bool is_away);
 
   size_t size() const { return entries_.size(); }
@@ -76,6 +76,7 @@ class Unsettled {
   std::map<Key, State> entries_;
   std::vector<Entry> to_erase_;
   bool has_changed_ = false;
+  bool must_write_ = false;
   bool journal_works_ = true;
   uint64_t spends_ = 0;
   uint64_t journalled_ = 0;
