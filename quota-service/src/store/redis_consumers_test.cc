@@ -175,7 +175,7 @@ TEST_F(RedisConsumersTest, changes_by_two_quotads_at_the_same_time_all_count) {
       do {
         status = at.consumers()
                      .change_consumer("acme",
-                                      [&](std::optional<policy::Consumer> before) {
+                                      [&](const std::optional<policy::Consumer>& before) {
                                         policy::Consumer after =
                                             before.value_or(consumer("acme", "pro"));
                                         after.api_keys.push_back(sha256(name + std::to_string(i)));
