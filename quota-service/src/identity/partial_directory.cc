@@ -66,7 +66,7 @@ std::optional<Answer> PartialDirectory::believe(Known& known, int64_t mono_us) {
   return answer;
 }
 
-Answer PartialDirectory::absent_or_ask(Question question, int64_t mono_us,
+Answer PartialDirectory::absent_or_ask(const Question& question, int64_t mono_us,
                                        const std::shared_ptr<Awaiter>& awaiter) {
   if (const Absent* absent = absent_.find(question)) {
     const int64_t age = mono_us - absent->asked_us;

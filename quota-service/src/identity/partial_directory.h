@@ -86,7 +86,8 @@ class PartialDirectory final : public Directory {
 
   // All under mutex_.
   std::optional<Answer> believe(Known& known, int64_t mono_us);
-  Answer absent_or_ask(Question question, int64_t mono_us, const std::shared_ptr<Awaiter>& awaiter);
+  Answer absent_or_ask(const Question& question, int64_t mono_us,
+                       const std::shared_ptr<Awaiter>& awaiter);
   Lookup* ask(const Question& question, int64_t mono_us);
   bool ask_again(const Question& question, Lookup& lookup, int64_t mono_us);
   bool is_usable(const Known& known, int64_t mono_us) const;

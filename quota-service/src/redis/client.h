@@ -93,7 +93,7 @@ class ClientEvents {
   using Ask = std::function<void(std::unique_ptr<Command>)>;
   using Ready = std::function<void(absl::Status)>;
   virtual void on_node(Node& node, Ask ask, Ready ready) = 0;
-  // Some node answers / no node does.
+  // Some node answers / no node does. The first that is told may be that none does, and why.
   virtual void on_up(bool up, std::string_view why) = 0;
 };
 
@@ -111,7 +111,8 @@ struct ClientOptions {
 };
 
 // Asynchronous, on one loop and its thread: every method but counters() is called there. It finds
-// the primary, or the nodes of a cluster, and finds them again when they move.
+// the primary, or the nodes of a cluster, and finds them again when they move. The process has to
+// ignore SIGPIPE.
 class Client {
  public:
   // `events` outlives the client. Nothing happens before the loop runs.
@@ -131,6 +132,8 @@ class Client {
   // Fails what is under way with kClosed, then closes all handles; `closed` is called at the end.
   virtual void close(std::function<void()> closed) = 0;
 
+  // `timeouts` counts connections that were given up because an answer did not come in time,
+  // `retries` what was sent again to the same slot or server.
   struct Counters {
     uint64_t connects = 0, connect_failures = 0, timeouts = 0, redirects = 0, retries = 0,
              failovers = 0, slot_refreshes = 0;

@@ -31,12 +31,12 @@ class SharedCluster : public ::testing::Test {
   static void TearDownTestSuite() { shared.reset(); }
 
   static std::unique_ptr<TestCluster> shared;
-  TestCluster& cluster = *shared;
+  TestCluster& cluster_ = *shared;
 };
 std::unique_ptr<TestCluster> SharedCluster::shared;
 
 TEST_F(SharedCluster, SendsEachKeyToItsPrimary) {
-  TestClient client(cluster.url());
+  TestClient client(cluster_.url());
   ASSERT_TRUE(start_all(client));
   std::vector<ResultPtr> results;
   std::set<std::string> nodes;
@@ -77,15 +77,15 @@ TEST(ClusterClient, SaysWhyNoNodeAnswers) {
 }
 
 TEST_F(SharedCluster, FollowsASlotThatHasMoved) {
-  TestClient client(cluster.url());
+  TestClient client(cluster_.url());
   ASSERT_TRUE(start_all(client));
   const std::string key = TestCluster::key_of(0, 10);
-  cluster.begin_move(key_slot(key), 0, 1);
-  cluster.end_move(key_slot(key), 0, 1);
+  cluster_.begin_move(key_slot(key), 0, 1);
+  cluster_.end_move(key_slot(key), 0, 1);
   const ResultPtr result = client.send({"SET", key, "v"}, key);
   ASSERT_TRUE(client.wait_for(result));
   EXPECT_EQ(result->text, "OK");
-  EXPECT_EQ(result->last_node, cluster.node(1).host_and_port());
+  EXPECT_EQ(result->last_node, cluster_.node(1).host_and_port());
   EXPECT_EQ(result->attempts, 2);
   EXPECT_EQ(client.client().counters().redirects, 1U);
   // It is known at once, and all else that has changed soon.
@@ -95,7 +95,7 @@ TEST_F(SharedCluster, FollowsASlotThatHasMoved) {
 }
 
 TEST_F(SharedCluster, AsksTheNewNodeForKeysThatHaveMovedAlready) {
-  TestClient client(cluster.url());
+  TestClient client(cluster_.url());
   ASSERT_TRUE(start_all(client));
   const std::string tag = TestCluster::key_of(0, 20);
   const std::string here = fmt::format("{{{}}}here", tag);
@@ -103,8 +103,8 @@ TEST_F(SharedCluster, AsksTheNewNodeForKeysThatHaveMovedAlready) {
   const Script script{"return redis.call('INCRBY', KEYS[1], 1)", std::string(40, '0')};
   EXPECT_EQ(client.ask({"SET", here, "1"}, here), "OK");
   EXPECT_EQ(client.ask({"SET", there, "2"}, there), "OK");
-  cluster.begin_move(key_slot(tag), 0, 1);
-  cluster.move_key(there, 0, 1);
+  cluster_.begin_move(key_slot(tag), 0, 1);
+  cluster_.move_key(there, 0, 1);
   EXPECT_EQ(client.ask({"GET", here}, here), "1");
   EXPECT_EQ(client.client().counters().redirects, 0U);
   EXPECT_EQ(client.ask({"GET", there}, there), "2");
@@ -115,28 +115,52 @@ TEST_F(SharedCluster, AsksTheNewNodeForKeysThatHaveMovedAlready) {
 }
 
 TEST_F(SharedCluster, WaitsALittleForKeysThatAreApart) {
-  TestClient client(cluster.url());
+  TestClient client(cluster_.url());
   ASSERT_TRUE(start_all(client));
   const std::string tag = TestCluster::key_of(0, 30);
   const std::string a = fmt::format("{{{}}}a", tag);
   const std::string b = fmt::format("{{{}}}b", tag);
   client.ask({"SET", a, "1"}, a);
   client.ask({"SET", b, "2"}, b);
-  cluster.begin_move(key_slot(tag), 0, 1);
-  cluster.move_key(a, 0, 1);
+  cluster_.begin_move(key_slot(tag), 0, 1);
+  cluster_.move_key(a, 0, 1);
   const std::vector<std::string> both = {"DEL", a, b};
   EXPECT_THAT(client.ask(both, a), HasSubstr("TRYAGAIN"));
   const uint64_t retries = client.client().counters().retries;
   EXPECT_GE(retries, 2U);
   const ResultPtr result = client.send(both, a);
   ASSERT_TRUE(client.loop().until([&] { return client.client().counters().retries > retries; }));
-  cluster.move_key(b, 0, 1);
+  cluster_.move_key(b, 0, 1);
   ASSERT_TRUE(client.wait_for(result));
   EXPECT_EQ(result->text, "2");
 }
 
+TEST_F(SharedCluster, WaitsForANodeThatItDoesNotKnowYetButNoLongerThanForAnAnswer) {
+  const std::string key = TestCluster::key_of(0, 5);
+  cluster_.begin_move(key_slot(key), 0, 1);
+  cluster_.node(1).pause();
+  TestClient client(cluster_.url(), [](ClientOptions& options) {
+    options.command_timeout_us = 100'000;
+    options.connect_timeout_us = 5'000'000;
+  });
+  ASSERT_TRUE(client.start());
+  ASSERT_TRUE(client.loop().until([&] { return connected_nodes(client) == 2; }));
+  const int64_t begin_us = mono_us();
+  const ResultPtr late = client.send({"INCR", key}, key);
+  ASSERT_TRUE(client.wait_for(late));
+  EXPECT_EQ(late->failure, Failure::kUnavailable);
+  EXPECT_THAT(late->text, HasSubstr("yet"));
+  EXPECT_GE(mono_us() - begin_us, 95'000);
+  const ResultPtr in_time = client.send({"INCR", key}, key);
+  ASSERT_TRUE(client.loop().until([&] { return client.client().counters().redirects == 2; }));
+  cluster_.node(1).resume();
+  ASSERT_TRUE(client.wait_for(in_time));
+  EXPECT_EQ(in_time->text, "1");
+  cluster_.end_move(key_slot(key), 0, 1);
+}
+
 TEST_F(SharedCluster, LosesNothingWhileSlotsMoveUnderTraffic) {
-  TestClient client(cluster.url());
+  TestClient client(cluster_.url());
   ASSERT_TRUE(start_all(client));
   std::map<std::string, std::vector<ResultPtr>> sent;
   std::vector<std::string> keys;
@@ -148,11 +172,11 @@ TEST_F(SharedCluster, LosesNothingWhileSlotsMoveUnderTraffic) {
   for (const std::string& key : keys) {
     const int slot = key_slot(key);
     for (int i = 0; i < 5; ++i) traffic();
-    cluster.begin_move(slot, 0, 2);
+    cluster_.begin_move(slot, 0, 2);
     for (int i = 0; i < 5; ++i) traffic();
-    cluster.move_key(key, 0, 2);
+    cluster_.move_key(key, 0, 2);
     for (int i = 0; i < 5; ++i) traffic();
-    cluster.end_move(slot, 0, 2);
+    cluster_.end_move(slot, 0, 2);
     for (int i = 0; i < 5; ++i) traffic();
   }
   for (const auto& [key, results] : sent) {
@@ -221,11 +245,11 @@ TEST(ClusterClient, LeavesANodeThatServesNothingAnyMore) {
 }
 
 TEST_F(SharedCluster, TellsEachCommandOnceWhenItIsClosedInTheMiddle) {
-  TestClient client(cluster.url(), [](ClientOptions& options) { options.most_in_flight = 4; });
+  TestClient client(cluster_.url(), [](ClientOptions& options) { options.most_in_flight = 4; });
   ASSERT_TRUE(start_all(client));
   const std::string moved = TestCluster::key_of(0, 50);
-  cluster.begin_move(key_slot(moved), 0, 1);
-  cluster.end_move(key_slot(moved), 0, 1);
+  cluster_.begin_move(key_slot(moved), 0, 1);
+  cluster_.end_move(key_slot(moved), 0, 1);
   std::vector<ResultPtr> results;
   for (int i = 0; i < 100; ++i) {
     const std::string key = i % 2 == 0 ? moved : TestCluster::key_of(i % 3);

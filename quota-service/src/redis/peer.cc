@@ -52,7 +52,7 @@ void Peer::greeted(const ServerFacts& facts) {
         attempt.pinned = true;
         (*peer)->connection_->send((*peer)->node_, std::move(attempt));
       },
-      [weak](absl::Status status) {
+      [weak](const absl::Status& status) {
         if (const std::shared_ptr<Peer*> peer = weak.lock()) (*peer)->opened(status);
       });
 }

@@ -57,7 +57,7 @@ void SentinelWatch::ask() {
 }
 
 void SentinelWatch::connection_opened() {
-  authenticate(*connection_, context_->options, true, [this](absl::Status status) {
+  authenticate(*connection_, context_->options, true, [this](const absl::Status& status) {
     if (!status.ok()) {
       return connection_->lose(Failure::kUnavailable, std::string(status.message()));
     }

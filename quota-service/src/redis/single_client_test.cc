@@ -31,11 +31,37 @@ TEST(SingleClient, FindsTheServerByName) {
   EXPECT_EQ(client.ask({"PING"}), "PONG");
 }
 
+TEST(SingleClient, SaysThatThereIsNoSuchHost) {
+  TestClient client("redis://no-such-host.invalid");
+  client.open();
+  ASSERT_TRUE(client.loop().until([&] { return !client.events().ups.empty(); }, 30));
+  EXPECT_FALSE(client.events().ups[0].first);
+  EXPECT_FALSE(client.events().ups[0].second.empty());
+}
+
+TEST(SingleClient, MayBeClosedBeforeItHasBegun) {
+  RedisServer server;
+  for (const std::string& url :
+       {server.tcp_url(), server.unix_url(), std::string("redis://localhost"),
+        std::string("redis+unix:///nowhere"), "redis-sentinel://" + server.host_and_port() + "/m",
+        "redis-cluster://" + server.host_and_port()}) {
+    for (int turns = 0; turns < 4; ++turns) {
+      TestClient client(url);
+      client.open();
+      client.client().subscribe(
+          "news", [](std::string_view) {}, nullptr);
+      for (int i = 0; i < turns; ++i) uv_run(client.loop().get(), UV_RUN_NOWAIT);
+      client.close();
+    }
+  }
+}
+
 TEST(SingleClient, TellsWhatItLearntOfTheNodeBeforeAnyCommandGoesThere) {
   RedisServer server({.arguments = {"--maxmemory-policy", "allkeys-lru"}});
   TestClient client(server.tcp_url());
   std::vector<std::string> order;
-  client.events().hook = [&](Node& node, ClientEvents::Ask ask, ClientEvents::Ready ready) {
+  client.events().hook = [&](Node& node, const ClientEvents::Ask& ask,
+                             const ClientEvents::Ready& ready) {
     node.tag = 7;
     auto result = std::make_shared<Result>();
     auto command =

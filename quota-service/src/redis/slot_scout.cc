@@ -12,7 +12,7 @@ SlotScout::SlotScout(ContextPtr context, const Address& address, Done done)
       connection_(std::make_unique<Connection>(context_, address, *this)) {}
 
 void SlotScout::connection_opened() {
-  authenticate(*connection_, context_->options, false, [this](absl::Status status) {
+  authenticate(*connection_, context_->options, false, [this](const absl::Status& status) {
     if (!status.ok()) {
       return connection_->lose(Failure::kUnavailable, std::string(status.message()));
     }

@@ -46,17 +46,18 @@ void Subscription::end_connection() {
 }
 
 void Subscription::connection_opened() {
-  authenticate(*connection_, context_->options, options_.is_sentinel, [this](absl::Status status) {
-    if (!status.ok()) {
-      return connection_->lose(Failure::kUnavailable, std::string(status.message()));
-    }
-    connection_->listen(options_.channel, options_.on_message, [this](const redisReply* reply) {
-      if (reply == nullptr || is_error(*reply)) return;
-      connection_->established();
-      backoff_.reset();
-      if (options_.on_subscribed) options_.on_subscribed();
-    });
-  });
+  authenticate(
+      *connection_, context_->options, options_.is_sentinel, [this](const absl::Status& status) {
+        if (!status.ok()) {
+          return connection_->lose(Failure::kUnavailable, std::string(status.message()));
+        }
+        connection_->listen(options_.channel, options_.on_message, [this](const redisReply* reply) {
+          if (reply == nullptr || is_error(*reply)) return;
+          connection_->established();
+          backoff_.reset();
+          if (options_.on_subscribed) options_.on_subscribed();
+        });
+      });
 }
 
 void Subscription::connection_answered(Attempt, const redisReply&) {}

@@ -110,9 +110,12 @@ TEST_F(ServerLookupTest, AUnaryCheckWaitsForItsLookup) {
 
 TEST_F(ServerLookupTest, AUnaryCheckDoesNotWaitForASourceThatIsSilent) {
   source_.is_silent = true;
-  const auto verdict = check("acme key");
-  EXPECT_EQ(verdict.tier(), "anonymous");
-  EXPECT_TRUE(verdict.degraded());
+  // On each queue more than once.
+  for (int i = 0; i < 6; ++i) {
+    const auto verdict = check("acme key");
+    EXPECT_EQ(verdict.tier(), "anonymous");
+    EXPECT_TRUE(verdict.degraded());
+  }
 }
 
 TEST_F(ServerLookupTest, AStreamGetsEveryVerdictOnce) {

@@ -112,6 +112,28 @@ TEST_F(RedisConsumersTest, a_record_that_cannot_be_read_is_absent_and_can_be_rep
   EXPECT_GT(one_.redis_consumers().unreadable(), 0u);
 }
 
+TEST_F(RedisConsumersTest, a_message_names_the_keys_that_a_consumer_had_and_has) {
+  const std::unique_ptr<redisContext, decltype(&redisFree)> listener(
+      redisConnectUnix(server_.socket_path().c_str()), redisFree);
+  const auto next = [&] {
+    void* reply = nullptr;
+    if (redisGetReply(listener.get(), &reply) != REDIS_OK) return std::string("broken");
+    const std::unique_ptr<void, decltype(&freeReplyObject)> owned(reply, freeReplyObject);
+    const redisReply& last = *static_cast<redisReply*>(reply)->element[2];
+    return last.type == REDIS_REPLY_STRING ? std::string(last.str, last.len) : "subscribed";
+  };
+  redisAppendCommand(listener.get(), "SUBSCRIBE quota:consumers");
+  EXPECT_EQ(next(), "subscribed");
+  const std::string had = to_hex(sha256("had"));
+  const std::string has = to_hex(sha256("has"));
+  ASSERT_EQ(put(one_, consumer("acme", "pro", {"had"})), absl::OkStatus());
+  ASSERT_EQ(put(one_, consumer("acme", "pro", {"has"})), absl::OkStatus());
+  ASSERT_EQ(one_.consumers().remove_consumer("acme"), absl::OkStatus());
+  EXPECT_EQ(next(), "acme " + had);
+  EXPECT_EQ(next(), "acme " + had + " " + has);
+  EXPECT_EQ(next(), "acme " + has);
+}
+
 TEST_F(RedisConsumersTest, messages_of_others_are_taken_as_they_come) {
   ASSERT_EQ(put(one_, consumer("acme", "pro", {"key"})), absl::OkStatus());
   EXPECT_TRUE(one_.soon("key", "pro"));
@@ -153,7 +175,7 @@ TEST_F(RedisConsumersTest, changes_by_two_quotads_at_the_same_time_all_count) {
       do {
         status = at.consumers()
                      .change_consumer("acme",
-                                      [&](std::optional<policy::Consumer> before) {
+                                      [&](const std::optional<policy::Consumer>& before) {
                                         policy::Consumer after =
                                             before.value_or(consumer("acme", "pro"));
                                         after.api_keys.push_back(sha256(name + std::to_string(i)));
