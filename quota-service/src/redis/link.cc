@@ -5,6 +5,7 @@
 #include <netdb.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 namespace quota::redis {
@@ -215,6 +216,7 @@ void Link::connect(const std::string& host) {
 void Link::lost(std::string why) {
   socket_ = nullptr;
   why_ = std::move(why);
+  if (tls_ && why_ == std::strerror(0)) why_ = tls_->last_error();
   if (opened_) hosts_.clear();
   connect_next();
 }

@@ -11,6 +11,7 @@ class BrokenTls final : public Tls {
  public:
   explicit BrokenTls(absl::Status status) : status_(std::move(status)) {}
   absl::Status wrap(redisContext*, const std::string&) const override { return status_; }
+  std::string last_error() const override { return std::string(status_.message()); }
 
  private:
   absl::Status status_;
@@ -71,6 +72,15 @@ class OpenSslTls final : public Tls {
     }
     ssl.release();
     return absl::OkStatus();
+  }
+
+  std::string last_error() const override {
+    const unsigned long error = ERR_peek_last_error();
+    ERR_clear_error();
+    if (error == 0) return "TLS failed";
+    char reason[256] = "";
+    ERR_error_string_n(error, reason, sizeof(reason));
+    return reason;
   }
 
  private:

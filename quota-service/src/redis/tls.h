@@ -20,6 +20,9 @@ class Tls {
   static std::shared_ptr<const Tls> load_or_fail_later(const ClientOptions& options);
   virtual ~Tls() = default;
 
+  // Why TLS failed just now, on this thread, where hiredis knows nothing but "Success".
+  virtual std::string last_error() const = 0;
+
   // Has the connection, which may still be opening, speak TLS, and accept only a certificate for
   // the server's name: `host`, unless ClientOptions::server_name says another.
   virtual absl::Status wrap(redisContext* context, const std::string& host) const = 0;
