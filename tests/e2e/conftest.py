@@ -17,6 +17,18 @@ def fixture_stack(request):
         stack.kill()
 
 
+@pytest.fixture(name="say")
+def fixture_say(record_property, request):
+    """Prints what a test has measured (pytest -s shows it), and puts it into its report."""
+    def say(**figures):
+        for name, value in figures.items():
+            record_property(name, value)
+        print(f"\n{request.node.name}: " + ", ".join(
+            f"{name.replace('_', ' ')} {value:,.1f}" if isinstance(value, float) else
+            f"{name.replace('_', ' ')} {value}" for name, value in figures.items()))
+    return say
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """A test that fails shows the ends of the logs of what it ran."""

@@ -1,10 +1,12 @@
 """The harness itself: a complaint that it overlooked would be overlooked by every test."""
 
 import os
+import random
 import signal
 
 import pytest
 
+from harness.accounting import CLOCKS, Bucket, Entry, over_admission
 from harness.client import ask, parse_structured_list
 from harness.process import wait_until
 from harness.stack import Stack
@@ -75,3 +77,45 @@ def test_a_worker_that_crashes_fails_the_test(own):
 def test_what_is_no_structured_field_is_not_taken_for_one(text):
     with pytest.raises((AssertionError, ValueError)):
         parse_structured_list(text)
+
+
+# -- accounting
+
+
+def in_any_interval(entries, bucket):
+    """As over_admission() says it does, one interval after the other."""
+    admitted = [entry for entry in entries if entry.allowed]
+    ends = {entry.answered for entry in admitted}
+    begin = min(entry.sent for entry in entries)
+    worst = 0
+    for start in {entry.sent for entry in admitted}:
+        for end in ends:
+            within = sum(entry.units for entry in admitted
+                         if entry.sent >= start and entry.answered <= end)
+            if within:
+                worst = max(worst, within - bucket.capacity - bucket.rate * (end + CLOCKS - start))
+    for end in ends:
+        so_far = sum(entry.units for entry in admitted if entry.answered <= end)
+        worst = max(worst, so_far - bucket.per_minute - bucket.rate * (end + CLOCKS - begin))
+    return worst
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_over_admission_is_the_worst_of_all_intervals(seed):
+    chance = random.Random(seed)
+    bucket = Bucket(chance.choice([6, 60, 600]), chance.choice([1, 1.5]))
+    entries = []
+    for _ in range(chance.randint(1, 60)):
+        sent = chance.uniform(0, 10)
+        entries.append(Entry(sent, sent + chance.uniform(0, chance.choice([0.01, 1])), 0, "acme",
+                             chance.random() < 0.7, chance.randint(1, 20)))
+    assert over_admission(entries, bucket) == pytest.approx(in_any_interval(entries, bucket))
+
+
+def test_one_unit_too_many_is_seen():
+    bucket = Bucket(60, burst=1.5)
+    # 60 at once, 29 that flow in, and the one that came too early.
+    entries = [Entry(0, 0.001, 0, "acme", True, 60), Entry(28.99, 29, 0, "acme", True, 29)]
+    assert over_admission(entries, bucket) == 0
+    entries.append(Entry(29.0, 29.001, 1, "acme", True, 1))
+    assert 0.9 < over_admission(entries, bucket) <= 1

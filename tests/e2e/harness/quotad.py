@@ -168,10 +168,10 @@ class Client:
 
 class Quotad:
     """Starts on a unix socket in the test's directory, with an admin port of its own and the policy
-    of the design, unless told otherwise."""
+    of the design, unless told otherwise. A store in Redis gets a journal of its own."""
 
     def __init__(self, workdir, policy_text=None, *, listen=None, store=None, flags=(),
-                 token=ADMIN_TOKEN, name="quotad"):
+                 token=ADMIN_TOKEN, variables=None, store_timeout_ms=20000, name="quotad"):
         self.directory = workdir / name
         self.directory.mkdir()
         self.socket_path = self.directory / "quota.sock"
@@ -182,9 +182,14 @@ class Quotad:
         self.admin = f"http://{ADDRESS}:{free_port()}"
         self.process = None
         self.store = store or f"local://{self.store_path}"
+        self.journal_path = self.directory / "journal.db"
         self._workdir = workdir
-        self._flags = list(flags)
+        # A busy disk should make a test slow, and not its decisions degraded.
+        self._flags = ["--store-timeout-ms", store_timeout_ms, *flags]
+        if not self.store.startswith("local:"):
+            self._flags += ["--store-journal", self.journal_path]
         self._token = token
+        self._variables = variables or {}
         self._clients = []
 
     def set_policy(self, text):
@@ -195,14 +200,14 @@ class Quotad:
 
     def command(self):
         return [environment.built("quotad"), "--listen", self.address,
-                "--admin-listen", self.admin.removeprefix("http://"), "--store", self.store,
-                "--policy", self.policy_path,
-                # A busy disk should make a test slow, and not its decisions degraded.
-                "--store-timeout-ms", "20000", *self._flags]
+                "--admin-listen", self.admin.removeprefix("http://"),
+                *([] if "QUOTAD_STORE" in self._variables else ["--store", self.store]),
+                "--policy", self.policy_path, *self._flags]
 
     def environment(self):
         token = {"QUOTAD_ADMIN_TOKEN": self._token} if self._token else {}
-        return {**environment.sanitizer_environment(self._workdir, "quotad"), **token}
+        return {**environment.sanitizer_environment(self._workdir, "quotad"), **token,
+                **self._variables}
 
     def launch(self):
         """Starts it without waiting for anything."""
@@ -211,7 +216,9 @@ class Quotad:
         return self
 
     def start(self):
-        self.launch()
+        return self.launch().wait_until_ready()
+
+    def wait_until_ready(self):
         wait_until(lambda: not self.process.is_running() or self._is_ready(), "quotad is ready")
         assert self.process.is_running(), f"quotad did not start:\n{self.log()}"
         return self

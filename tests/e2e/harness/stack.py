@@ -7,8 +7,11 @@ import shutil
 import tempfile
 
 from fake_sidecar import FakeSidecar
-from harness.nginx import Nginx
+from harness.load import OUTCOMES
+from harness.nginx import CHECKED, Nginx
 from harness.quotad import Quotad
+from harness.redis_servers import ClusterSet, RedisServer, SentinelSet
+from harness.slow_proxy import SlowProxy
 from harness.upstream import Upstream
 
 _SANITIZER_REPORT = re.compile(
@@ -42,6 +45,33 @@ class Stack:
 
     def upstream(self):
         return self._keep(Upstream())
+
+    # Kept before they are started: a start that fails half way leaves processes too.
+
+    def redis(self, *, start=True, **how):
+        server = self._keep(RedisServer(self.workdir, name=f"redis{len(self._things)}", **how))
+        return server.start() if start else server
+
+    def sentinels(self, **how):
+        return self._keep(SentinelSet(self.workdir, **how)).start()
+
+    def cluster(self, **how):
+        return self._keep(ClusterSet(self.workdir, **how)).start()
+
+    def slow_proxy(self, target):
+        return self._keep(SlowProxy(target).start())
+
+    def quotads(self, count, policy_text, store, **how):
+        """Several that share a store, each with its own socket, admin port and journal."""
+        quotads = [self.quotad(policy_text, store=store, start=False, **how) for _ in range(count)]
+        for quotad in quotads:
+            quotad.launch()
+        return [quotad.wait_until_ready() for quotad in quotads]
+
+    def gateway(self, quotad, quota, **how):
+        """An nginx that tells its clients, and harness.load, what became of each request."""
+        return self.nginx(f"location / {{ {CHECKED} {OUTCOMES} }}", sidecar=quotad, quota=quota,
+                          **how)
 
     def logs(self):
         """Name and text of every log so far."""
