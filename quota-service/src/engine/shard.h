@@ -42,6 +42,7 @@ struct Engine::Shard {
   void close(Now now, std::vector<SavedBucket>& saved);
   void restore(const SavedBucket& bucket, size_t hash, Now now);
   void add_to(EngineStats& stats) const;
+  std::optional<LeaseView> lease_of(std::string_view subject, size_t hash, Now now);
 
  private:
   enum class Attempt { kDecided, kNeedsStore };

@@ -275,6 +275,21 @@ void Engine::Shard::tend_lease(Record& record, const DueLease& due, Now now) {
   store_.reserve(std::move(request));
 }
 
+std::optional<LeaseView> Engine::Shard::lease_of(std::string_view subject, size_t hash, Now now) {
+  const Record* record = consumers_.find(subject, hash);
+  if (record == nullptr) record = anonymous_.find(subject, hash);
+  if (record == nullptr || record->lease == nullptr) return std::nullopt;
+  const Lease& lease = *record->lease;
+  const Month& month = record->month;
+  return LeaseView{lease.usable(now.mono_us),
+                   lease.spent,
+                   lease.debt,
+                   month.period,
+                   month.loaded,
+                   month.used,
+                   month.mark};
+}
+
 // Months that were spent on credit must survive this process.
 void Engine::Shard::owe(Record& record) {
   if (record.lease->owes || record.month.period == INT32_MIN) return;
