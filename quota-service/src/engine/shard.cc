@@ -297,6 +297,7 @@ bool Engine::Shard::may_leave(const Record& record, Now now) const {
 // Leaves the month in the store as it really is.
 void Engine::Shard::give_back(const Record& record) {
   const Month& month = record.month;
+  if (record.lease != nullptr) spent_before_ = std::max(spent_before_, record.lease->spent);
   if (const Lease* lease = record.lease.get();
       lease != nullptr && (lease->balance > 0 || lease->debt > 0)) {
     store_.reserve({.month = {record.key, 0},

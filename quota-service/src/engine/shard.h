@@ -98,6 +98,9 @@ struct Engine::Shard {
   std::deque<DueLease> due_;    // leases that will be looked at, the next one first
   std::vector<Record*> owing_;  // to be journalled
   uint64_t next_seq_ = 1;
+  // The most that a forgotten lease had spent. A new one counts on from there: for the store it may
+  // be the same one still.
+  int64_t spent_before_ = 0;
   uint64_t degraded_ = 0;
   uint64_t evicted_ = 0;
   uint64_t refused_ = 0;

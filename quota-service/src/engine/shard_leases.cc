@@ -34,7 +34,10 @@ void deny(Decision& decision, Reason reason, int64_t retry_after_us) {
 Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charge& charge,
                                                      const Period* period, Now now,
                                                      bool without_store, Decision& decision) {
-  if (record.lease == nullptr) record.lease = std::make_unique<Lease>();
+  if (record.lease == nullptr) {
+    record.lease = std::make_unique<Lease>();
+    record.lease->spent = spent_before_;
+  }
   Lease& lease = *record.lease;
   Month& month = record.month;
   const bool minute = charge.limits.minute >= 0;
