@@ -310,7 +310,10 @@ void Engine::Shard::give_back(const Record& record) {
     record.lease->balance = 0;
   }
   if (month.loaded) {
-    if (month.mark != month.used) store_.settle({record.key, month.period}, month.used);
+    // A call under way may bring more.
+    if (month.mark != month.used || month.awaited != 0) {
+      store_.settle({record.key, month.period}, month.used);
+    }
   } else if (month.used > 0) {
     store_.spend({record.key, month.period}, month.used);
   }
