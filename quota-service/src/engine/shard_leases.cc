@@ -168,6 +168,8 @@ void Engine::Shard::request_lease(Record& record, const Charge& charge, int64_t 
   const bool peek = charge.peek;
   const int64_t want = peek ? 0 : std::max(options_.exact ? cost : lease.chunk, all);
   month.awaited = next_seq_++;
+  lease.sent_want = want;
+  lease.sent_least = cost;
   Reserve request{.month = {record.key, charge.limits.month >= 0 ? month.period : 0},
                   .limit = charge.limits.month,
                   .cost = cost,
