@@ -189,7 +189,15 @@ void Engine::Shard::request_lease(Record& record, const Charge& charge, int64_t 
 void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
   Lease& lease = *record.lease;
   Month& month = record.month;
+  const auto look = [&] {
+    const bool holds = lease.balance > 0 || month.mark > month.used || lease.is_unsure;
+    if (!lease.due && holds) look_later(record, now);
+  };
+  lease.is_unsure = !grant.ok && month.loaded;
   if (!grant.ok) {
+    // The call may have been told what was spent, or not.
+    lease.resets = 0;
+    look();
     // Not all subjects at the same moment.
     lease.ask_again_us =
         now.mono_us + kAskAgainUs + static_cast<int64_t>(record.hash % (kAskAgainUs / 2));
@@ -200,6 +208,8 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
     month.loaded = true;
     month.mark = grant.mark;
     month.others = grant.others;
+    // A store that lost data learns by the next call what was spent during this one.
+    if (month.used > month.mark) lease.resets = 0;
     lease.month_was_full = grant.mark - grant.used >= lease.sent_want;
     if (grant.mark - grant.used < lease.sent_least) {
       lease.month_deny_until_us = now.mono_us + kBelieveMonthUs;
@@ -209,6 +219,7 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
     // Leases are good to their end; nothing new is to be had until the pause is over.
     lease.settle_debt();
     lease.ask_again_us = now.mono_us + grant.pause_us;
+    look();
     return;
   }
   // The next outage finds it empty again.
@@ -225,7 +236,7 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
       lease.deny_until_us = now.mono_us + std::clamp(grant.minute.retry_us, pace, kBelieveUs);
     }
   }
-  if (!lease.due && (lease.balance > 0 || month.mark > month.used)) look_later(record, now);
+  look();
 }
 
 void Engine::Shard::look_later(Record& record, Now now) {
@@ -255,7 +266,7 @@ void Engine::Shard::tend_lease(Record& record, const DueLease& due, Now now) {
   Lease& lease = *record.lease;
   Month& month = record.month;
   const int64_t usable = lease.usable(now.mono_us);
-  if (usable <= 0 && month.mark <= month.used) return;
+  if (usable <= 0 && month.mark <= month.used && !lease.is_unsure) return;
   const int64_t half_us = options_.lease_ttl_us / 2;
   const int64_t spent = lease.spent + month.used - due.spent;
   // What was granted lately, and is in use, will be asked for again by itself.
