@@ -14,7 +14,7 @@ constexpr int64_t kSecondUs = 1'000'000;
 constexpr int64_t kShortChunkUs = 250'000;
 constexpr int64_t kLongChunkUs = kSecondUs;
 // Without a pause, an overloaded bucket would be asked for each token that drips into it.
-constexpr int64_t kPaceUs = 50'000;
+constexpr int64_t kPaceUs = 60'000;
 // Others may give back, and limits may be raised: a denial is believed for so long.
 constexpr int64_t kBelieveUs = 200'000;
 constexpr int64_t kBelieveMonthUs = kSecondUs;
