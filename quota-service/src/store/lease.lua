@@ -27,12 +27,15 @@ local ttl = tonumber(ARGV[3])
 local void_before = tonumber(ARGV[4])
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local pause = math.max(0, void_before - clock)
 
--- Without its marker this Redis was emptied, and nobody has said so yet.
-if KEYS[3] and redis.call('EXISTS', KEYS[3]) == 0 then
-  return redis.error_reply('NOMARKER the marker is missing')
+if KEYS[3] then
+  local reset = tonumber(redis.call('HGET', KEYS[3], 'reset') or -1)
+  -- Without its marker this Redis was emptied, and nobody has said so yet.
+  if reset < 0 then return redis.error_reply('NOMARKER the marker is missing') end
+  -- Somebody else may have said so since this call was sent.
+  if reset > 0 then void_before = math.max(void_before, reset + ttl) end
 end
+local pause = math.max(0, void_before - clock)
 
 -- Adds what `elapsed` brings at `limit` a minute, but never goes beyond `top` by it.
 local function refill(level, rem, elapsed, limit, top)
