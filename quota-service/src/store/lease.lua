@@ -111,6 +111,7 @@ local function read_minute()
     level, ts = tonumber(f.lvl), tonumber(f.ts)
     if ts < void_before then
       level, rem, ts = 0, 0, void_before
+      old_limit, old_capacity = b.limit, b.capacity
       for _, lease in ipairs(leases) do burnt[#burnt + 1] = lease.name end
       leases, out = {}, 0
     end
