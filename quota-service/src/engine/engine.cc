@@ -148,4 +148,11 @@ EngineStats Engine::stats() const {
   return stats;
 }
 
+std::optional<LeaseView> Engine::lease_of(std::string_view subject, Now now) const {
+  const size_t hash = SubjectTable::hash_of(subject);
+  Shard& shard = shard_of(hash);
+  const std::lock_guard lock(shard.mutex);
+  return shard.lease_of(subject, hash, now);
+}
+
 }  // namespace quota::engine

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,6 +68,19 @@ struct EngineStats {
   uint64_t degraded = 0;  // decisions made without the store
 };
 
+// What an engine may spend of one subject where the store is shared: for tests and the admin API.
+struct LeaseView {
+  int64_t usable = 0;  // of the minute, now
+  int64_t spent = 0;   // of leases of the minute, ever
+  int64_t debt = 0;
+  int32_t period = 0;
+  bool month_loaded = false;
+  int64_t month_used = 0;
+  int64_t month_mark = 0;
+
+  friend bool operator==(const LeaseView&, const LeaseView&) = default;
+};
+
 // Buckets and months of all subjects, and the decision. It does no I/O and reads no clock.
 class Engine final : public GrantSink {
  public:
@@ -97,6 +111,8 @@ class Engine final : public GrantSink {
 
   EngineStats stats() const;
   bool is_shared() const { return store_.is_shared(); }
+  // Nothing for a subject that holds no lease here.
+  std::optional<LeaseView> lease_of(std::string_view subject, Now now) const;
   // Called, under no lock, when the first waiter arrives, so that the caretaker comes sooner. Set
   // before the first decision.
   void on_first_waiter(std::function<void()> wake) { wake_ = std::move(wake); }

@@ -31,11 +31,12 @@ struct Lease {
   int64_t ask_again_us = INT64_MIN;         // the store cannot answer for this subject before
   int64_t viewed_us = INT64_MIN / 2;        // when the store last said how full the bucket is
 
-  Bucket share;          // this engine's part of the limit while the store is lost
-  uint32_t resets = 0;   // of the store, that this subject has been told again after
-  bool due = false;      // the caretaker will look at it
-  bool owes = false;     // what was spent is to be journalled
-  bool was_full = true;  // the last grant was all that was wanted
+  Bucket share;            // this engine's part of the limit while the store is lost
+  uint32_t resets = 0;     // of the store, that this subject has been told again after
+  bool due = false;        // the caretaker will look at it
+  bool owes = false;       // what was spent is to be journalled
+  bool is_unsure = false;  // the last call failed: the store may hold some of the month for us
+  bool was_full = true;    // the last grant was all that was wanted
   bool month_was_full = true;
 
   int64_t usable(int64_t now_us) const { return now_us < deadline_us ? balance : 0; }

@@ -297,6 +297,7 @@ bool Engine::Shard::may_leave(const Record& record, Now now) const {
 // Leaves the month in the store as it really is.
 void Engine::Shard::give_back(Record& record) {
   const Month& month = record.month;
+  if (record.lease != nullptr) spent_before_ = std::max(spent_before_, record.lease->spent);
   if (const Lease* lease = record.lease.get();
       lease != nullptr && (lease->balance > 0 || lease->debt > 0)) {
     store_.reserve({.month = {record.key, 0},
@@ -310,7 +311,10 @@ void Engine::Shard::give_back(Record& record) {
     record.lease->balance = record.lease->debt = 0;
   }
   if (month.loaded) {
-    if (month.mark != month.used) store_.settle({record.key, month.period}, month.used);
+    // A call under way may bring more.
+    if (month.mark != month.used || month.awaited != 0) {
+      store_.settle({record.key, month.period}, month.used);
+    }
   } else if (month.used > 0) {
     store_.spend({record.key, month.period}, month.used);
   }

@@ -42,6 +42,7 @@ struct Engine::Shard {
   void close(Now now, std::vector<SavedBucket>& saved);
   void restore(const SavedBucket& bucket, size_t hash, Now now);
   void add_to(EngineStats& stats) const;
+  std::optional<LeaseView> lease_of(std::string_view subject, size_t hash, Now now);
 
  private:
   enum class Attempt { kDecided, kNeedsStore };
@@ -97,6 +98,9 @@ struct Engine::Shard {
   std::deque<DueLease> due_;    // leases that will be looked at, the next one first
   std::vector<Record*> owing_;  // to be journalled
   uint64_t next_seq_ = 1;
+  // The most that a forgotten lease had spent. A new one counts on from there: for the store it may
+  // be the same one still.
+  int64_t spent_before_ = 0;
   uint64_t degraded_ = 0;
   int64_t owed_ = 0;  // spent without a lease, and the store was not told yet
   uint64_t evicted_ = 0;

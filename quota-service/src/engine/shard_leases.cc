@@ -13,8 +13,10 @@ constexpr int64_t kSecondUs = 1'000'000;
 // much.
 constexpr int64_t kShortChunkUs = 250'000;
 constexpr int64_t kLongChunkUs = kSecondUs;
-// Without a pause, an overloaded bucket would be asked for each token that drips into it.
-constexpr int64_t kPaceUs = 50'000;
+// Without a pause, an overloaded bucket would be asked for each token that drips into it. The more
+// share it, the longer each waits, so that all together ask as often as one would.
+constexpr int64_t kPaceUs = 30'000;
+constexpr int kMostPaces = 8;
 // Others may give back, and limits may be raised: a denial is believed for so long.
 constexpr int64_t kBelieveUs = 200'000;
 constexpr int64_t kBelieveMonthUs = kSecondUs;
@@ -34,7 +36,10 @@ void deny(Decision& decision, Reason reason, int64_t retry_after_us) {
 Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charge& charge,
                                                      const Period* period, Now now,
                                                      bool without_store, Decision& decision) {
-  if (record.lease == nullptr) record.lease = std::make_unique<Lease>();
+  if (record.lease == nullptr) {
+    record.lease = std::make_unique<Lease>();
+    record.lease->spent = spent_before_;
+  }
   Lease& lease = *record.lease;
   Month& month = record.month;
   const bool minute = charge.limits.minute >= 0;
@@ -173,6 +178,8 @@ void Engine::Shard::request_lease(Record& record, const Charge& charge, int64_t 
   const bool peek = charge.peek;
   const int64_t want = peek ? 0 : std::max(options_.exact ? cost : lease.chunk, all);
   month.awaited = next_seq_++;
+  lease.sent_want = want;
+  lease.sent_least = cost;
   Reserve request{.month = {record.key, charge.limits.month >= 0 ? month.period : 0},
                   .limit = charge.limits.month,
                   .cost = cost,
@@ -192,8 +199,16 @@ void Engine::Shard::request_lease(Record& record, const Charge& charge, int64_t 
 void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
   Lease& lease = *record.lease;
   Month& month = record.month;
+  const auto look = [&] {
+    const bool holds = lease.balance > 0 || month.mark > month.used || lease.is_unsure;
+    if (!lease.due && holds) look_later(record, now);
+  };
+  lease.is_unsure = !grant.ok && month.loaded;
   if (!grant.ok) {
     lease.sent_debt = 0;
+    // The call may have been told what was spent, or not.
+    lease.resets = 0;
+    look();
     // Not all subjects at the same moment.
     lease.ask_again_us =
         now.mono_us + kAskAgainUs + static_cast<int64_t>(record.hash % (kAskAgainUs / 2));
@@ -204,6 +219,8 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
     month.loaded = true;
     month.mark = grant.mark;
     month.others = grant.others;
+    // A store that lost data learns by the next call what was spent during this one.
+    if (month.used > month.mark) lease.resets = 0;
     lease.month_was_full = grant.mark - grant.used >= lease.sent_want;
     if (grant.mark - grant.used < lease.sent_least) {
       lease.month_deny_until_us = now.mono_us + kBelieveMonthUs;
@@ -213,6 +230,7 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
   if (grant.pause_us > 0) {
     // Leases are good to their end; nothing new is to be had until the pause is over.
     lease.ask_again_us = now.mono_us + grant.pause_us;
+    look();
     return;
   }
   // The next outage finds it empty again.
@@ -223,14 +241,14 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
                           0);
     lease.viewed_us = now.mono_us;
     lease.was_full = grant.minute.balance >= lease.sent_want;
-    const int64_t pace = options_.exact ? 0 : kPaceUs;
-    const int64_t drip = record.bucket.limit() / (Bucket::kMinuteUs / kPaceUs) * grant.holders;
-    if (!lease.was_full &&
-        grant.minute.level < std::max(lease.sent_least, options_.exact ? 0 : drip)) {
-      lease.deny_until_us = now.mono_us + std::clamp(grant.minute.retry_us, pace, kBelieveUs);
+    const int64_t pace = options_.exact ? 0 : kPaceUs * std::min(grant.holders, kMostPaces);
+    const int64_t drip = record.bucket.limit() / (Bucket::kMinuteUs / kPaceUs) * (pace / kPaceUs);
+    if (!lease.was_full && grant.minute.level < std::max(lease.sent_least, drip)) {
+      lease.deny_until_us =
+          now.mono_us + std::clamp(grant.minute.retry_us, pace, std::max(pace, kBelieveUs));
     }
   }
-  if (!lease.due && (lease.balance > 0 || month.mark > month.used)) look_later(record, now);
+  look();
 }
 
 void Engine::Shard::look_later(Record& record, Now now) {
@@ -261,7 +279,7 @@ void Engine::Shard::tend_lease(Record& record, const DueLease& due, Now now) {
   Month& month = record.month;
   const int64_t usable = lease.usable(now.mono_us);
   lease.balance = usable;
-  if (usable <= 0 && month.mark <= month.used) return;
+  if (usable <= 0 && month.mark <= month.used && !lease.is_unsure) return;
   const int64_t half_us = options_.lease_ttl_us / 2;
   const int64_t spent = lease.spent + month.used - due.spent;
   // What was granted lately, and is in use, will be asked for again by itself.
@@ -284,6 +302,21 @@ void Engine::Shard::tend_lease(Record& record, const DueLease& due, Now now) {
   lease.asked_us = now.mono_us;
   lease.chunk /= 2;
   store_.reserve(std::move(request));
+}
+
+std::optional<LeaseView> Engine::Shard::lease_of(std::string_view subject, size_t hash, Now now) {
+  const Record* record = consumers_.find(subject, hash);
+  if (record == nullptr) record = anonymous_.find(subject, hash);
+  if (record == nullptr || record->lease == nullptr) return std::nullopt;
+  const Lease& lease = *record->lease;
+  const Month& month = record->month;
+  return LeaseView{lease.usable(now.mono_us),
+                   lease.spent,
+                   lease.debt,
+                   month.period,
+                   month.loaded,
+                   month.used,
+                   month.mark};
 }
 
 // Months that were spent on credit must survive this process.

@@ -28,12 +28,15 @@ local ttl = tonumber(ARGV[3])
 local void_before = tonumber(ARGV[4])
 local time = redis.call('TIME')
 local clock = tonumber(time[1]) * 1000000 + tonumber(time[2])
-local pause = math.max(0, void_before - clock)
 
--- Without its marker this Redis was emptied, and nobody has said so yet.
-if KEYS[3] and redis.call('EXISTS', KEYS[3]) == 0 then
-  return redis.error_reply('NOMARKER the marker is missing')
+if KEYS[3] then
+  local reset = tonumber(redis.call('HGET', KEYS[3], 'reset') or -1)
+  -- Without its marker this Redis was emptied, and nobody has said so yet.
+  if reset < 0 then return redis.error_reply('NOMARKER the marker is missing') end
+  -- Somebody else may have said so since this call was sent.
+  if reset > 0 then void_before = math.max(void_before, reset + ttl) end
 end
+local pause = math.max(0, void_before - clock)
 
 -- Adds what `elapsed` brings at `limit` a minute, but never goes beyond `top` by it.
 local function refill(level, rem, elapsed, limit, top)
@@ -109,6 +112,7 @@ local function read_minute()
     level, ts = tonumber(f.lvl), tonumber(f.ts)
     if ts < void_before then
       level, rem, ts = 0, 0, void_before
+      old_limit, old_capacity = b.limit, b.capacity
       for _, lease in ipairs(leases) do burnt[#burnt + 1] = lease.name end
       leases, out = {}, 0
     end
@@ -153,7 +157,10 @@ local function use_minute()
     lease.balance = lease.balance - returned
     b.level = b.level + returned
   end
+  -- A balance that the holder has not heard of is still there.
   local debt = tonumber(ARGV[10])
+  local covered = math.min(debt, lease.balance)
+  lease.balance, debt = lease.balance - covered, debt - covered
   if debt > 0 then b.level = math.max(b.level - debt, math.min(b.level, 0)) end
   local want, need = tonumber(ARGV[11]), tonumber(ARGV[12])
   local before = lease.balance
