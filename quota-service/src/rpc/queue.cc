@@ -32,9 +32,11 @@ void Queue::shut_down() {
 }
 
 void Queue::close_when_idle() {
-  if (operations_ > 0) return;
+  if (operations_ > (timer_.is_set() ? 1 : 0)) return;
   const std::lock_guard lock(mutex_);
   if (!is_closing_ || is_closed_ || alarm_set_) return;
+  // Nobody is left for whom it could go off.
+  if (timer_.is_set()) return timer_.hurry();
   is_closed_ = true;
   cq_->Shutdown();
 }
@@ -61,6 +63,8 @@ void Queue::Timer::set(int64_t us) {
   alarm_.Set(queue_.cq(), gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), after),
              static_cast<Event*>(this));
 }
+
+void Queue::Timer::hurry() { alarm_.Cancel(); }
 
 void Queue::Timer::done(bool) {
   is_set_ = false;

@@ -55,6 +55,9 @@ class Queue final : private Event, private WakeUp {
    public:
     explicit Timer(Queue& queue) : queue_(queue) {}
     void set(int64_t us);
+    // Has it go off now.
+    void hurry();
+    bool is_set() const { return is_set_; }
     void done(bool ok) override;
 
    private:

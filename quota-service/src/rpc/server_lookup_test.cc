@@ -1,6 +1,7 @@
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -72,7 +73,8 @@ class ServerLookupTest : public testing::Test {
     options.threads = 2;
     auto started = Server::start(options, [this](int) {
       return std::make_unique<Decider>(parts_.engine, parts_.live, parts_.directory,
-                                       parts_.counters);
+                                       parts_.counters,
+                                       DeciderOptions{.lookup_timeout_us = lookup_timeout_us_});
     });
     EXPECT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
@@ -97,11 +99,24 @@ class ServerLookupTest : public testing::Test {
     return verdict;
   }
 
+  int64_t lookup_timeout_us_ = 5'000;
   test::Parts parts_;
   ThreadedSource source_{parts_};
   std::unique_ptr<Server> server_;
   std::unique_ptr<quota::v1::QuotaService::Stub> stub_;
 };
+
+class PatientServerLookupTest : public ServerLookupTest {
+ protected:
+  PatientServerLookupTest() { lookup_timeout_us_ = 60'000'000; }
+};
+
+TEST_F(PatientServerLookupTest, AStopDoesNotWaitForTheTimeThatALookupMightHaveTaken) {
+  EXPECT_EQ(check("acme key").consumer(), "acme");
+  const auto begin = std::chrono::steady_clock::now();
+  server_->drain(std::chrono::milliseconds(100));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+}
 
 TEST_F(ServerLookupTest, AUnaryCheckWaitsForItsLookup) {
   EXPECT_EQ(check("acme key").consumer(), "acme");

@@ -82,6 +82,12 @@ void RedisSession::on_node(redis::Node& node, Ask ask, Ready ready) {
     heard_(refusal);
     return ready(refusal);
   }
+  if (node.maxmemory_policy.empty() && !std::exchange(warned_of_policy_, true)) {
+    spdlog::warn(
+        "this Redis does not show its maxmemory-policy: make sure that it is noeviction, because "
+        "an "
+        "evicted bucket gives its tokens twice");
+  }
   // So that the first calls are not told twice.
   for (const std::string_view script : {kLeaseLua, kResetLua}) {
     ask(std::make_unique<LoadCall>(script));
@@ -96,7 +102,10 @@ void RedisSession::on_node(redis::Node& node, Ask ask, Ready ready) {
 void RedisSession::on_up(bool up, std::string_view why) {
   up_.store(up, std::memory_order_relaxed);
   if (!up) {
-    spdlog::warn("Redis is lost, and policy.store_lost rules once leases are spent: {}", why);
+    const bool is_locked = why.find("NOAUTH") != std::string_view::npos ||
+                           why.find("WRONGPASS") != std::string_view::npos;
+    spdlog::warn("Redis is lost, and policy.store_lost rules once leases are spent: {}{}", why,
+                 is_locked ? "; set store_password_file or QUOTAD_STORE_PASSWORD" : "");
     return;
   }
   spdlog::info("Redis is there: {}", why);
@@ -183,7 +192,10 @@ void RedisSession::send(Reserve request, std::string holder, uint64_t seq, Answe
       terms_, std::move(holder), std::move(request), seq,
       [this, answered = std::move(answered)](const LeaseCall::Outcome& outcome) {
         if (outcome.failure == redis::Failure::kTimeout) count(timeouts_);
-        if (outcome.is_marker_missing) refresh_markers();
+        // Redis has lost data, and somebody else was first to see it.
+        const bool is_news = outcome.grant.ok() && outcome.grant->pause_us > 0 &&
+                             options_.clock().mono_us >= paused_until_us_;
+        if (outcome.is_marker_missing || is_news) refresh_markers();
         if (outcome.grant.ok()) {
           count_call(std::max<int64_t>(0, options_.clock().mono_us - outcome.sent_us));
         }

@@ -94,6 +94,7 @@ class RedisSession final : public redis::ClientEvents {
   std::unique_ptr<redis::Client> client_;
   std::vector<engine::Grant> grants_;
   uint64_t last_seq_ = 0;
+  bool warned_of_policy_ = false;
   std::function<void()> farewell_;
   int64_t farewell_at_us_ = INT64_MAX;
 
