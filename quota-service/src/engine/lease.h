@@ -22,6 +22,7 @@ struct Lease {
   int64_t sent_debt = 0;
   int64_t sent_want = 0;
   int64_t sent_least = 0;
+  int64_t sent_used = -1;  // of the month
 
   // How much to ask for, and when.
   int64_t chunk = 0;
@@ -29,14 +30,17 @@ struct Lease {
   int64_t deny_until_us = INT64_MIN;        // the bucket cannot serve before
   int64_t month_deny_until_us = INT64_MIN;  // nor the month
   int64_t ask_again_us = INT64_MIN;         // the store cannot answer for this subject before
-  int64_t viewed_us = INT64_MIN / 2;        // when the store last said how full the bucket is
+  int64_t credit = 0;                 // what was used of the month when it last spent on credit
+  int64_t journalled = 0;             // up to here, credit survives this process
+  int64_t viewed_us = INT64_MIN / 2;  // when the store last said how full the bucket is
 
-  Bucket share;            // this engine's part of the limit while the store is lost
-  uint32_t resets = 0;     // of the store, that this subject has been told again after
-  bool due = false;        // the caretaker will look at it
-  bool owes = false;       // what was spent is to be journalled
-  bool is_unsure = false;  // the last call failed: the store may hold some of the month for us
-  bool was_full = true;    // the last grant was all that was wanted
+  Bucket share;             // this engine's part of the limit while the store is lost
+  uint32_t resets = 0;      // of the store, that this subject has been told again after
+  bool due = false;         // the caretaker will look at it
+  bool owes = false;        // a month was spent on credit, and the store was not told yet
+  bool is_watched = false;  // by the caretaker, because it owes or has owed
+  bool is_unsure = false;   // the last call failed: the store may hold some of the month for us
+  bool was_full = true;     // the last grant was all that was wanted
   bool month_was_full = true;
 
   int64_t usable(int64_t now_us) const { return now_us < deadline_us ? balance : 0; }

@@ -152,6 +152,10 @@ void Engine::Shard::describe(const Bucket& bucket, const Month& month, const Cha
 
 void Engine::Shard::enter_period(Record& record, int32_t period) {
   give_back(record);
+  if (record.lease != nullptr) {
+    record.lease->owes = false;
+    record.lease->journalled = 0;
+  }
   record.month = Month{};
   record.month.period = period;
 }
@@ -290,7 +294,7 @@ bool Engine::Shard::make_room(SubjectTable& subjects, Now now) {
 bool Engine::Shard::may_leave(const Record& record, Now now) const {
   if (record.waited_for || record.month.awaited != 0) return false;
   // The bucket of a shared store is kept there.
-  if (record.lease != nullptr) return !record.lease->due && !record.lease->owes;
+  if (record.lease != nullptr) return !record.lease->due && !record.lease->is_watched;
   return record.bucket.is_as_new(now.mono_us);
 }
 

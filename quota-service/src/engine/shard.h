@@ -33,7 +33,7 @@ struct Engine::Shard {
   void on_grant(const Grant& grant, size_t hash, Now now, std::vector<Settled>& settled);
   void expire_waiters(Now now, std::vector<Settled>& settled);
   void forget_idle(Now now);
-  // Gives back leases that lie idle, renews others, journals what the store could not be told of.
+  // Gives back leases that lie idle, renews others, and tells the store what was spent on credit.
   void tend_leases(Now now);
   // Tells the store again what was spent, of some subjects; `resets` is the newest reset.
   void register_again(uint32_t resets, Now now);
@@ -80,7 +80,8 @@ struct Engine::Shard {
   void take_in(Record& record, const Grant& grant, Now now);
   void tend_lease(Record& record, const DueLease& due, Now now);
   void look_later(Record& record, Now now);
-  void owe(Record& record);
+  void owe(Record& record, const Charge& charge);
+  void pay(Record& record, Now now);
 
   Record* admit(const Charge& charge, size_t hash, Now now);
   bool make_room(SubjectTable& table, Now now);
@@ -96,7 +97,7 @@ struct Engine::Shard {
   PeriodCache periods_;
   absl::flat_hash_map<Record*, std::vector<Waiting>> waiting_;
   std::deque<DueLease> due_;    // leases that will be looked at, the next one first
-  std::vector<Record*> owing_;  // to be journalled
+  std::vector<Record*> owing_;  // each has owed, and is looked at by the caretaker
   uint64_t next_seq_ = 1;
   // The most that a forgotten lease had spent. A new one counts on from there: for the store it may
   // be the same one still.

@@ -1,5 +1,6 @@
 // How a shard decides where the store keeps the buckets for several engines: out of leases.
 #include <algorithm>
+#include <utility>
 
 #include "engine/shard.h"
 
@@ -101,7 +102,7 @@ Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charg
       owed_ += charge.cost;
     }
     if (period != nullptr) month.used += charge.cost;
-    owe(record);
+    if (period != nullptr) owe(record, charge);
   }
   return decided();
 }
@@ -176,6 +177,7 @@ void Engine::Shard::request_lease(Record& record, const Charge& charge, int64_t 
   lease.chunk = std::clamp(lease.chunk, charge.cost, std::max(most / 2, charge.cost));
   lease.asked_us = now.mono_us;
   const bool peek = charge.peek;
+  lease.sent_used = month.loaded ? month.used : -1;
   const int64_t want = peek ? 0 : std::max(options_.exact ? cost : lease.chunk, all);
   month.awaited = next_seq_++;
   lease.sent_want = want;
@@ -215,7 +217,12 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
     return;
   }
   if (grant.has_month && grant.month.period == month.period) {
-    if (!month.loaded) month.used += grant.used;
+    if (lease.sent_used >= lease.credit) lease.owes = false;
+    lease.journalled = 0;
+    if (!month.loaded) {
+      month.used += grant.used;
+      lease.credit += grant.used;
+    }
     month.loaded = true;
     month.mark = grant.mark;
     month.others = grant.others;
@@ -265,12 +272,30 @@ void Engine::Shard::tend_leases(Now now) {
     due.record->lease->due = false;
     tend_lease(*due.record, due, now);
   }
-  for (Record* record : owing_) {
-    record->lease->owes = false;
-    if (record->month.period == INT32_MIN) continue;
-    store_.journal({record->key, record->month.period}, record->month.used, record->month.loaded);
+  std::erase_if(owing_, [&](Record* record) {
+    if (record->lease->owes) pay(*record, now);
+    record->lease->is_watched = record->lease->owes;
+    return !record->lease->owes;
+  });
+}
+
+// Tells the store, as soon as it can be told, what was spent on credit.
+void Engine::Shard::pay(Record& record, Now now) {
+  Lease& lease = *record.lease;
+  Month& month = record.month;
+  if (!store_.healthy() || month.awaited != 0 || now.mono_us < lease.ask_again_us) return;
+  month.awaited = next_seq_++;
+  Reserve report{.month = {record.key, month.period},
+                 .limit = kUnchanged,
+                 .used = month.loaded ? month.used : -1,
+                 .seq = month.awaited};
+  lease.sent_want = lease.sent_least = 0;
+  lease.sent_used = report.used;
+  if (record.bucket.limit() >= 0) {
+    report.minute.limit = kUnchanged;
+    lease.send(report.minute, 0);
   }
-  owing_.clear();
+  store_.reserve(std::move(report));
 }
 
 // Halfway through a lease's life: what lies idle goes back, and what is in use is renewed.
@@ -293,6 +318,7 @@ void Engine::Shard::tend_lease(Record& record, const DueLease& due, Now now) {
                   .seq = month.awaited,
                   .release = spent == 0};
   if (request.release && month.loaded) month.mark = month.used;
+  lease.sent_used = request.used;
   lease.sent_want = lease.sent_least = 0;
   if (record.bucket.limit() >= 0) {
     request.minute.limit = kUnchanged;
@@ -319,11 +345,19 @@ std::optional<LeaseView> Engine::Shard::lease_of(std::string_view subject, size_
                    month.mark};
 }
 
-// Months that were spent on credit must survive this process.
-void Engine::Shard::owe(Record& record) {
-  if (record.lease->owes || record.month.period == INT32_MIN) return;
-  record.lease->owes = true;
-  owing_.push_back(&record);
+// A month that was spent on credit must survive this process: what may be spent next is written
+// down ahead, and nobody has to wait for that.
+void Engine::Shard::owe(Record& record, const Charge& charge) {
+  Lease& lease = *record.lease;
+  const Month& month = record.month;
+  lease.owes = true;
+  lease.credit = month.used;
+  if (!std::exchange(lease.is_watched, true)) owing_.push_back(&record);
+  if (month.used <= lease.journalled) return;
+  // A crash costs at most a sixteenth of what remains.
+  const int64_t remaining = std::max<int64_t>(charge.limits.month - month.others - month.used, 0);
+  lease.journalled = month.used + std::min(std::max(lease.chunk, 16 * charge.cost), remaining / 16);
+  store_.journal({record.key, month.period}, lease.journalled, month.loaded);
 }
 
 void Engine::Shard::register_again(uint32_t resets, Now now) {
@@ -339,6 +373,7 @@ void Engine::Shard::register_again(uint32_t resets, Now now) {
       if (!month.loaded || month.used == 0) return true;
       record.month.awaited = next_seq_++;
       lease.sent_want = lease.sent_least = 0;
+      lease.sent_used = month.used;
       store_.reserve({.month = {record.key, month.period},
                       .limit = kUnchanged,
                       .used = month.used,

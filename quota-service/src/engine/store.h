@@ -93,8 +93,9 @@ class Store {
   virtual void settle(MonthKey month, int64_t used) = 0;
   // `amount` more of this month is spent, on top of a count that the engine never saw.
   virtual void spend(MonthKey month, int64_t amount) = 0;
-  // So much is spent that the store could not be told of; it is to survive this process. `loaded`
-  // is false when it comes on top of a count that the engine never saw.
+  // Up to so much may be spent of the month without the store being told: if this process dies, it
+  // is taken for spent. `loaded` is false when it comes on top of a count that the engine never
+  // saw. Good until the next grant for this month, or until it is settled.
   virtual void journal(MonthKey, int64_t /*used*/, bool /*loaded*/) {}
   // The subject starts anew: nothing is used of this month, the minute bucket is as new.
   virtual void reset(MonthKey month) = 0;

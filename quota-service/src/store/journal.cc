@@ -21,7 +21,7 @@ Journal::Journal(std::unique_ptr<StateFile> file)
       select_(file_->database(), "SELECT holder, subject, period, used, final FROM journal"),
       insert_(file_->database(),
               "INSERT INTO journal(holder, subject, period, used, final) VALUES(?, ?, ?, ?, ?) "
-              "ON CONFLICT DO UPDATE SET used = max(used, excluded.used), final = excluded.final"),
+              "ON CONFLICT DO UPDATE SET used = excluded.used, final = excluded.final"),
       delete_(file_->database(),
               "DELETE FROM journal WHERE holder = ? AND subject = ? AND period = ? AND used <= ?") {
 }

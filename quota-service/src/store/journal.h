@@ -26,7 +26,7 @@ class Journal {
   static absl::StatusOr<std::unique_ptr<Journal>> open(const std::string& path);
 
   absl::StatusOr<std::vector<Entry>> load();
-  // All of them or, on an error, none. What is there already and larger stays.
+  // All of them or, on an error, none. What is there already is replaced.
   absl::Status write(const std::vector<Entry>& entries);
   // Those that are not larger than given here.
   absl::Status erase(const std::vector<Entry>& entries);

@@ -33,9 +33,9 @@ absl::Status Unsettled::load() {
 Unsettled::State& Unsettled::put(const std::string& holder, const MonthKey& month, int64_t used,
                                  bool is_final) {
   State& state = entries_[{holder, month.subject, month.period}];
-  state.used = std::max(state.used, used);
+  state.used = used;
   state.is_final = is_final;
-  state.is_taken_up = false;
+  state.is_note = state.is_taken_up = state.is_under_way = false;
   state.is_changed = has_changed_ = true;
   return state;
 }
@@ -53,7 +53,7 @@ Unsettled::Entry Unsettled::spend(const MonthKey& month, int64_t amount) {
 }
 
 void Unsettled::note(const MonthKey& month, const std::string& holder, int64_t used, bool loaded) {
-  put(loaded ? holder : unseen_, month, used, false).is_told_later = !loaded;
+  put(loaded ? holder : unseen_, month, used, false).is_note = true;
   must_write_ = true;
 }
 
@@ -61,6 +61,7 @@ int64_t Unsettled::take_up(const MonthKey& month, const std::string& holder) {
   if (entries_.empty()) return -1;
   const auto found = entries_.find({holder, month.subject, month.period});
   if (found == entries_.end()) return -1;
+  if (found->second.is_note) return -1;
   if (found->second.is_final) {
     found->second.is_final = false;
     found->second.is_changed = has_changed_ = true;
@@ -70,14 +71,14 @@ int64_t Unsettled::take_up(const MonthKey& month, const std::string& holder) {
 }
 
 void Unsettled::told(const std::string& holder, const MonthKey& month, int64_t used) {
-  if (entries_.empty()) return;
+  if (entries_.empty() || used < 0) return;
   const auto found = entries_.find({holder, month.subject, month.period});
   if (found != entries_.end()) {
     found->second.is_under_way = false;
-    if (found->second.used <= used) erase(found->first);
+    if (found->second.is_note || found->second.used <= used) erase(found->first);
   }
   // A record that is known by now reports what it spent before it was.
-  if (holder == holder_) erase({unseen_, month.subject, month.period});
+  if (holder.starts_with(holder_)) erase({unseen_, month.subject, month.period});
 }
 
 void Unsettled::telling(const Entry& entry) {
@@ -88,7 +89,7 @@ void Unsettled::telling(const Entry& entry) {
 void Unsettled::tell_all(const std::function<void(const Entry&)>& tell) {
   std::vector<Entry> entries;
   for (auto& [key, state] : entries_) {
-    if (state.is_under_way || state.is_told_later) continue;
+    if (state.is_under_way || state.is_note) continue;
     state.is_under_way = true;
     const auto& [holder, subject, period] = key;
     entries.push_back({holder, {subject, period}, state.used, state.is_final});

@@ -29,8 +29,8 @@ class Unsettled {
   Entry settle(const engine::MonthKey& month, const std::string& holder, int64_t used);
   // The same where its count was never seen: told under a name of its own, to be added.
   Entry spend(const engine::MonthKey& month, int64_t amount);
-  // A record that goes on has spent so much. With `loaded` false it is on top of a count that was
-  // never seen; that is kept for a crash, and not told while the record lives.
+  // A record that goes on may spend so much without telling: kept for a crash, and told by the next
+  // life only. With `loaded` false it is on top of a count that was never seen.
   void note(const engine::MonthKey& month, const std::string& holder, int64_t used, bool loaded);
   // A record is here (again): what was settled for it is not final any more. Returns, once, what it
   // is known to have spent, or -1.
@@ -59,7 +59,7 @@ class Unsettled {
   struct State {
     int64_t used = 0;
     bool is_final = false;
-    bool is_told_later = false;  // not while its record lives
+    bool is_note = false;  // not to be told while its record lives
     bool is_under_way = false;
     bool is_taken_up = false;
     bool is_changed = true;   // since it was written down

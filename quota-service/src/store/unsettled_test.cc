@@ -96,6 +96,37 @@ TEST_F(UnsettledTest, ARecordThatComesBackTakesItsCountUpOnceAndIsNotFinal) {
   EXPECT_FALSE(told_by(*one).at(0).is_final) << "telling it would give back the new lease";
 }
 
+TEST_F(UnsettledTest, WhatMayBeSpentIsToldOnlyAfterACrash) {
+  {
+    const auto one = open("one");
+    one->note(kMonth, "one", 900, true);
+    one->write_down(false);
+    EXPECT_TRUE(told_by(*one).empty());
+    EXPECT_EQ(one->take_up(kMonth, "one"), -1);
+  }
+  {
+    const auto two = open("two");
+    EXPECT_EQ(told_by(*two).at(0).used, 900);
+    two->note(kOther, "two", 900, true);
+    two->write_down(true);
+    two->told("two", kOther, 30);
+    two->told("one", kMonth, 900);
+    two->write_down(true);
+  }
+  EXPECT_TRUE(open("three")->empty()) << "Redis knew";
+}
+
+TEST_F(UnsettledTest, ASettledCountReplacesWhatMightHaveBeenSpent) {
+  {
+    const auto one = open("one");
+    one->note(kMonth, "one", 900, true);
+    one->write_down(true);
+    one->settle(kMonth, "one", 700);
+    one->write_down(true);
+  }
+  EXPECT_EQ(told_by(*open("two")).at(0).used, 700);
+}
+
 TEST_F(UnsettledTest, WhatWasSpentOnAnUnseenCountIsToldOnlyOnceItsRecordIsGone) {
   const auto one = open("one");
   one->note(kMonth, "one", 500, false);
