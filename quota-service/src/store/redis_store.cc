@@ -171,7 +171,10 @@ absl::StatusOr<std::unique_ptr<RedisStore>> RedisStore::open(RedisStoreOptions o
   std::unique_ptr<Journal> journal;
   if (!options.journal.empty()) {
     auto opened = Journal::open(options.journal);
-    if (!opened.ok()) return opened.status();
+    if (!opened.ok()) {
+      return {opened.status().code(),
+              fmt::format("store_journal: {}", std::string(opened.status().message()))};
+    }
     journal = *std::move(opened);
   }
   auto impl = std::make_unique<Impl>(std::move(options), std::move(journal));
