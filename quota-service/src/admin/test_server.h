@@ -50,6 +50,7 @@ class GrantingStore final : public engine::Store {
   }
 
   void settle(engine::MonthKey, int64_t) override {}
+  void journal(engine::MonthKey, int64_t, bool) override {}
   void reset(engine::MonthKey) override {}
   void spend(engine::MonthKey, int64_t) override {}
   bool healthy() const override { return true; }

@@ -33,7 +33,9 @@ absl::Status read_map(const std::string& path, const YAML::Node& map, const std:
     const YAML::Mark at = entry.first.Mark();
     if (!entry.first.IsScalar()) return error_at(path, at, "the name of a setting must be a word");
     const std::string& word = entry.first.Scalar();
-    const std::string name = prefix.empty() ? word : word == "url" ? prefix : prefix + "_" + word;
+    const std::string name = prefix.empty()  ? word
+                             : word == "url" ? prefix
+                                             : fmt::format("{}_{}", prefix, word);
     if (name == "admin_token" || name == "store_password") {
       return error_at(path, at,
                       fmt::format("a secret does not belong here: name its file as {}_file", name));

@@ -25,6 +25,7 @@ class FakeStore final : public Store {
   void spend(MonthKey month, int64_t amount) override {
     queue_.emplace_back(Spend{std::move(month), amount});
   }
+  void journal(MonthKey, int64_t, bool) override {}
   void reset(MonthKey month) override { settle(std::move(month), 0); }
   bool healthy() const override { return healthy_; }
 

@@ -96,7 +96,7 @@ class Store {
   // Up to so much may be spent of the month without the store being told: if this process dies, it
   // is taken for spent. `loaded` is false when it comes on top of a count that the engine never
   // saw. Good until the next grant for this month, or until it is settled.
-  virtual void journal(MonthKey, int64_t /*used*/, bool /*loaded*/) {}
+  virtual void journal(MonthKey month, int64_t used, bool loaded) = 0;
   // The subject starts anew: nothing is used of this month, the minute bucket is as new.
   virtual void reset(MonthKey month) = 0;
   // True where minute buckets, too, are kept there, for several engines.

@@ -65,6 +65,7 @@ class Quotad final : public engine::Store {
   void reserve(engine::Reserve request) override;
   void settle(engine::MonthKey month, int64_t used) override;
   void spend(engine::MonthKey month, int64_t amount) override;
+  void journal(engine::MonthKey, int64_t, bool) override {}
   void reset(engine::MonthKey month) override;
   bool is_shared() const override { return true; }
   int engines() const override;

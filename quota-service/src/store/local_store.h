@@ -37,6 +37,8 @@ class LocalStore final : public engine::Store, public ConsumerStore {
   void reserve(engine::Reserve request) override;
   void settle(engine::MonthKey month, int64_t used) override;
   void spend(engine::MonthKey month, int64_t amount) override;
+  // Whatever is spent is in the file, or in memory until the file can be written.
+  void journal(engine::MonthKey, int64_t, bool) override {}
   void reset(engine::MonthKey month) override { settle(std::move(month), 0); }
   bool healthy() const override;
 

@@ -130,7 +130,7 @@ class RedisStore::Impl {
       if (is_closed_) return 0;
       is_closed_ = true;
       queue_.clear();
-      queue_.push_back(Work([this](redis::Client& client) {
+      queue_.emplace_back(Work([this](redis::Client& client) {
         session_.set_sink(nullptr);
         options_.on_close();
         client.close([this] {
@@ -172,8 +172,8 @@ absl::StatusOr<std::unique_ptr<RedisStore>> RedisStore::open(RedisStoreOptions o
   if (!options.journal.empty()) {
     auto opened = Journal::open(options.journal);
     if (!opened.ok()) {
-      return {opened.status().code(),
-              fmt::format("store_journal: {}", std::string(opened.status().message()))};
+      return absl::Status(opened.status().code(),
+                          fmt::format("store_journal: {}", std::string(opened.status().message())));
     }
     journal = *std::move(opened);
   }
