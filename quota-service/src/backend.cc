@@ -88,10 +88,10 @@ class RedisBackend final : public Backend {
   admin::StoreCollector::Sample sample() const override {
     const store::RedisStore::Stats stats = store_->stats();
     return {.up = stats.up,
-            .degraded = !stats.up || stats.is_paused,
+            .degraded = !stats.up || stats.is_paused || stats.is_refused,
             .requests = {{"lease", "ok", stats.granted},
                          {"lease", "timeout", stats.timeouts},
-                         {"lease", "error", stats.failed - stats.timeouts},
+                         {"lease", "error", stats.failed},
                          {"settle", "ok", stats.settled},
                          {"journal", "ok", stats.journalled},
                          {"reset", "noticed", stats.resets},

@@ -65,6 +65,10 @@ Reply QuotaView::get(const std::string& id) const {
 Reply QuotaView::reset(const std::string& id) const {
   const auto consumer = find(*policy_.get(), id);
   if (!consumer.ok()) return problem(consumer.status());
+  if (!engine_.can_reset()) {
+    return problem(absl::UnavailableError(
+        "the shared store cannot be reached now, so nothing was reset; try again when it is back"));
+  }
   engine_.reset(subject_key(id), false, consumer->billing_day, read_clocks());
   spdlog::info("admin: consumer {} starts anew", id);
   return get(id);

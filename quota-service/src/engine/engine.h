@@ -111,6 +111,8 @@ class Engine final : public GrantSink {
 
   EngineStats stats() const;
   bool is_shared() const { return store_.is_shared(); }
+  // False while a shared store cannot be told of anything, a reset least of all.
+  bool can_reset() const { return !store_.is_shared() || store_.healthy(); }
   // Nothing for a subject that holds no lease here.
   std::optional<LeaseView> lease_of(std::string_view subject, Now now) const;
   // Called, under no lock, when the first waiter arrives, so that the caretaker comes sooner. Set

@@ -248,6 +248,21 @@ TEST_F(Leases, WhatIsOwedIsToldAsSoonAsTheStoreIsBack) {
   EXPECT_EQ(store_.asked.size(), 2U) << "once";
 }
 
+TEST_F(Leases, CreditThatTheAnsweredCallDidNotSpeakOfStaysJournalled) {
+  charge_.store_lost = policy::StoreLost::kAllow;
+  charge_.limits.month = 1'000'000;
+  EXPECT_FALSE(decide());
+  store_.grant(now_, {.balance = 1000, .level = 59'000}, 1000);
+  EXPECT_FALSE(decide());  // the call is under way, and slow
+  pass(10'000);
+  engine_.tend(now_);
+  EXPECT_EQ(allowed_of(5), 5) << "on credit";
+  const size_t before = store_.journalled.size();
+  store_.grant(now_, {.balance = 0, .level = 0}, 1000);
+  ASSERT_GT(store_.journalled.size(), before) << "the answer has made the old entry void";
+  EXPECT_GE(store_.journalled.back(), 7000);
+}
+
 TEST_F(Leases, ADeniedCheckWithoutTheStoreSaysSo) {
   charge_.store_lost = policy::StoreLost::kDeny;
   store_.is_healthy = false;

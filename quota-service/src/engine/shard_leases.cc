@@ -218,12 +218,17 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
   }
   if (grant.has_month && grant.month.period == month.period) {
     if (lease.sent_used >= lease.credit) lease.owes = false;
-    lease.journalled = 0;
     if (!month.loaded) {
       month.used += grant.used;
       lease.credit += grant.used;
     }
     month.loaded = true;
+    lease.journalled = 0;
+    // What was spent on credit while the call was under way is not known there yet.
+    if (lease.owes) {
+      lease.journalled = month.used;
+      store_.journal({record.key, month.period}, month.used, true);
+    }
     month.mark = grant.mark;
     month.others = grant.others;
     // A store that lost data learns by the next call what was spent during this one.

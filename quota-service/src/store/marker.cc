@@ -57,9 +57,7 @@ class Marker::Call final : public redis::Command {
     words.add(moved ? fmt::format("{}", marker_.known_[seen->second.key].reset_us) : "");
     address_ = node.address;
     run_id_ = node.run_id;
-    reset_before_ =
-        moved ? marker_.known_[seen->second.key].reset_us : marker_.known_[key_].reset_us;
-    is_first_ = !moved && marker_.known_[key_].born.empty();
+    is_moved_ = moved;
   }
 
   void answered(const redisReply& reply, int64_t) override {
@@ -72,7 +70,9 @@ class Marker::Call final : public redis::Command {
     const auto engines = number(*reply.element[3]);
     if (!reset.ok() || !now.ok() || !engines.ok()) return done_(strange_answer());
     State state{.engines = static_cast<int>(std::max<int64_t>(*engines, 1))};
-    state.is_new_reset = !is_first_ && *reset != reset_before_;
+    // Another call may have brought the news already.
+    const Known& known = marker_.known_[key_];
+    state.is_new_reset = !is_moved_ && !known.born.empty() && *reset != known.reset_us;
     marker_.known_[key_] = {std::string(reply.element[0]->str, reply.element[0]->len), *reset};
     marker_.seen_[address_] = {key_, run_id_};
     if (*reset > 0) {
@@ -94,8 +94,7 @@ class Marker::Call final : public redis::Command {
   // As they were when the call was written.
   redis::Address address_;
   std::string run_id_;
-  int64_t reset_before_ = 0;
-  bool is_first_ = false;
+  bool is_moved_ = false;
 };
 
 std::string Marker::key_of(const redis::Node& node) {

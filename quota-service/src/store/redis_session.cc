@@ -18,6 +18,8 @@ using engine::Reserve;
 
 constexpr uint64_t kLastSeq = (1ULL << 53) - 1;  // that a double holds
 constexpr int64_t kPresenceUs = 5'000'000;
+constexpr int64_t kRefusalShownUs = 5'000'000;
+constexpr int64_t kRefusalWarnedUs = 10'000'000;
 
 std::string random_name() {
   std::random_device random;
@@ -61,8 +63,8 @@ absl::Status RedisSession::load() {
 
 RedisStore::Stats RedisSession::stats() const {
   RedisStore::Stats stats{.granted = granted_,
-                          .failed = failed_,
                           .timeouts = timeouts_,
+                          .failed = failed_,
                           .settled = settled_,
                           .journalled = journalled_,
                           .unsettled = unsettled_now_,
@@ -71,6 +73,7 @@ RedisStore::Stats RedisSession::stats() const {
                           .connects = client_->counters().connects,
                           .up = is_up(),
                           .is_paused = options_.clock().mono_us < paused_until_us_,
+                          .is_refused = options_.clock().mono_us < refused_until_us_,
                           .engines = engines()};
   for (size_t i = 0; i < calls_.size(); ++i) stats.calls[i] = calls_[i];
   return stats;
@@ -130,10 +133,14 @@ int64_t RedisSession::take_in(const Marker::State& state) {
 }
 
 void RedisSession::refresh_markers() {
-  client_->for_each_node([this](redis::Node& node) {
+  // Many calls may find out at the same time that it is needed.
+  if (!refresh_.expired()) return;
+  const auto refresh = std::make_shared<int>();
+  refresh_ = refresh;
+  client_->for_each_node([&](redis::Node& node) {
     if (!marker_.is_for(node)) return;
     client_->send(marker_.ask(
-        node, [this, address = node.address](const absl::StatusOr<Marker::State>& state) {
+        node, [this, refresh, address = node.address](const absl::StatusOr<Marker::State>& state) {
           if (!state.ok()) return;
           const int64_t tag = take_in(*state);
           client_->for_each_node([&](redis::Node& known) {
@@ -153,19 +160,19 @@ void RedisSession::carry_out_one(Reserve& request) {
     const int64_t known = unsettled_.take_up(request.month, holder);
     if (request.used < 0) request.used = known;
   }
-  send(std::move(request), holder, ++last_seq_,
-       [this](const Reserve& asked, absl::StatusOr<Grant> grant) {
-         if (grant.ok()) {
-           count(granted_);
-           if (asked.limit != -1) {
-             unsettled_.told(holder_of(terms_, asked.month.subject), asked.month, asked.used);
-           }
-           grants_.push_back(*std::move(grant));
-         } else {
-           count(failed_);
-           grants_.push_back({.month = asked.month, .seq = asked.seq});
-         }
-       });
+  send(std::move(request), holder, ++last_seq_, [this](const LeaseCall::Outcome& outcome) {
+    const Reserve& asked = outcome.request;
+    if (outcome.grant.ok()) {
+      count(granted_);
+      if (asked.limit != -1) {
+        unsettled_.told(holder_of(terms_, asked.month.subject), asked.month, asked.used);
+      }
+      grants_.push_back(*outcome.grant);
+    } else {
+      count(outcome.failure == redis::Failure::kTimeout ? timeouts_ : failed_);
+      grants_.push_back({.month = asked.month, .seq = asked.seq});
+    }
+  });
 }
 
 void RedisSession::carry_out_one(Settled& settled) {
@@ -191,16 +198,27 @@ void RedisSession::send(Reserve request, std::string holder, uint64_t seq, Answe
   client_->send(std::make_unique<LeaseCall>(
       terms_, std::move(holder), std::move(request), seq,
       [this, answered = std::move(answered)](const LeaseCall::Outcome& outcome) {
-        if (outcome.failure == redis::Failure::kTimeout) count(timeouts_);
         // Redis has lost data, and somebody else was first to see it.
         const bool is_news = outcome.grant.ok() && outcome.grant->pause_us > 0 &&
                              options_.clock().mono_us >= paused_until_us_;
         if (outcome.is_marker_missing || is_news) refresh_markers();
         if (outcome.grant.ok()) {
           count_call(std::max<int64_t>(0, options_.clock().mono_us - outcome.sent_us));
+        } else if (outcome.failure == redis::Failure::kRefused && !outcome.is_marker_missing) {
+          refused(std::string(outcome.grant.status().message()));
         }
-        answered(outcome.request, outcome.grant);
+        answered(outcome);
       }));
+}
+
+// Redis answers, and will not do it: it is full, or a key is not what it should be.
+void RedisSession::refused(std::string_view words) {
+  if (words.starts_with("STALE")) return;
+  const int64_t now_us = options_.clock().mono_us;
+  refused_until_us_.store(now_us + kRefusalShownUs, std::memory_order_relaxed);
+  if (now_us - warned_of_refusal_us_ < kRefusalWarnedUs) return;
+  warned_of_refusal_us_ = now_us;
+  spdlog::warn("Redis refuses to keep buckets, and policy.store_lost rules: {}", words);
 }
 
 void RedisSession::count_call(int64_t us) {
@@ -223,12 +241,12 @@ void RedisSession::tell(const Journal::Entry& entry) {
                  .used = entry.used,
                  .release = entry.is_final};
   send(std::move(report), entry.holder, is_own ? ++last_seq_ : kLastSeq,
-       [this, holder = entry.holder](const Reserve& asked, const absl::StatusOr<Grant>& grant) {
-         if (grant.ok()) {
+       [this, holder = entry.holder](const LeaseCall::Outcome& outcome) {
+         if (outcome.grant.ok()) {
            count(settled_);
-           unsettled_.told(holder, asked.month, asked.used);
+           unsettled_.told(holder, outcome.request.month, outcome.request.used);
          } else {
-           unsettled_.not_told(holder, asked.month);
+           unsettled_.not_told(holder, outcome.request.month);
          }
        });
 }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "redis/client.h"
 #include "store/lease_call.h"
+#include "store/lease_commands.h"
 #include "store/marker.h"
 #include "store/redis_store.h"
 #include "store/unsettled.h"
@@ -80,11 +81,12 @@ class RedisSession final : public redis::ClientEvents {
   void carry_out_one(Reset& reset);
   void carry_out_one(Work& work) { work(*client_); }
 
-  using Answered = std::function<void(const engine::Reserve&, absl::StatusOr<engine::Grant>)>;
+  using Answered = std::function<void(const LeaseCall::Outcome&)>;
   void send(engine::Reserve request, std::string holder, uint64_t seq, Answered answered);
   void tell_unsettled();
   void tell(const Journal::Entry& entry);
   void count_call(int64_t us);
+  void refused(std::string_view words);
 
   const RedisStoreOptions& options_;
   const LeaseTerms terms_;
@@ -95,6 +97,8 @@ class RedisSession final : public redis::ClientEvents {
   std::vector<engine::Grant> grants_;
   uint64_t last_seq_ = 0;
   bool warned_of_policy_ = false;
+  int64_t warned_of_refusal_us_ = INT64_MIN / 2;
+  std::weak_ptr<void> refresh_;  // of the markers, while one is under way
   std::function<void()> farewell_;
   int64_t farewell_at_us_ = INT64_MAX;
 
@@ -103,6 +107,7 @@ class RedisSession final : public redis::ClientEvents {
   std::atomic<bool> up_{false};
   std::atomic<int> engines_{1};
   std::atomic<int64_t> paused_until_us_{INT64_MIN};
+  std::atomic<int64_t> refused_until_us_{INT64_MIN};
   std::atomic<uint64_t> granted_{0}, failed_{0}, timeouts_{0}, settled_{0}, journalled_{0},
       unsettled_now_{0}, resets_{0}, call_us_{0};
   std::array<std::atomic<uint64_t>, kCallBoundsUs.size() + 1> calls_{};

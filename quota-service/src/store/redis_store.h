@@ -61,8 +61,8 @@ class RedisStore final : public engine::Store {
 
   struct Stats {
     uint64_t granted = 0;   // lease calls that were answered
-    uint64_t failed = 0;    // and that were not
-    uint64_t timeouts = 0;  // of those, because the time was up
+    uint64_t timeouts = 0;  // that were not, because the time was up
+    uint64_t failed = 0;    // and for any other reason
     uint64_t settled = 0;   // months that were settled
     uint64_t journalled = 0;
     uint64_t unsettled = 0;  // months that wait to be told to Redis
@@ -72,7 +72,8 @@ class RedisStore final : public engine::Store {
     uint64_t call_us = 0;  // the sum of those times
     uint64_t connects = 0;
     bool up = false;
-    bool is_paused = false;  // Redis has lost data, and nothing is granted yet
+    bool is_paused = false;   // Redis has lost data, and nothing is granted yet
+    bool is_refused = false;  // Redis answers, and says no
     int engines = 1;
   };
   Stats stats() const;

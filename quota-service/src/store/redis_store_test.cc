@@ -145,6 +145,38 @@ TEST_F(RedisStoreTest, AFlushIsNoticedByTheFirstCallAfterIt) {
   EXPECT_TRUE(store->close().ok());
 }
 
+TEST_F(RedisStoreTest, ManyCallsThatFindTheSameLossAreOneLoss) {
+  RedisServer server;
+  const auto store = open(server);
+  ask(*store, minute(5000));
+  server.pause();
+  for (int i = 0; i < 200; ++i) store->reserve(minute(5000));
+  server.resume();
+  sink_.collector.take(200);
+  // What is in flight when the data goes comes back in one piece.
+  store->post([&](redis::Client&) { server.cli()({"FLUSHALL"}); });
+  for (int i = 0; i < 200; ++i) store->reserve(minute(5000));
+  sink_.collector.take(200);
+  ASSERT_TRUE(eventually([&] { return sink_.resets > 0; }));
+  ASSERT_TRUE(eventually([&] { return ask(*store, minute(5000)).ok; }));
+  EXPECT_EQ(sink_.resets, 1);
+  EXPECT_EQ(store->stats().resets, 1U);
+  EXPECT_TRUE(store->close().ok());
+}
+
+TEST_F(RedisStoreTest, ARedisThatIsFullIsReportedAsNoHelp) {
+  RedisServer server({.arguments = {"--maxmemory-policy", "noeviction"}});
+  const auto store = open(server);
+  ask(*store, minute(5000));
+  server.cli()({"CONFIG", "SET", "maxmemory", "1"});
+  EXPECT_FALSE(ask(*store, minute(5000)).ok);
+  EXPECT_TRUE(store->stats().is_refused);
+  EXPECT_TRUE(store->stats().up);
+  server.cli()({"CONFIG", "SET", "maxmemory", "0"});
+  EXPECT_TRUE(ask(*store, minute(5000)).ok);
+  EXPECT_TRUE(store->close().ok());
+}
+
 TEST_F(RedisStoreTest, ANewcomerInAnEmptiedRedisDoesNotHideThat) {
   RedisServer server;
   const auto old = open(server);

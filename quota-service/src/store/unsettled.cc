@@ -41,6 +41,8 @@ Unsettled::State& Unsettled::put(const std::string& holder, const MonthKey& mont
 }
 
 Unsettled::Entry Unsettled::settle(const MonthKey& month, const std::string& holder, int64_t used) {
+  // Known by now, and part of the count.
+  erase({unseen_, month.subject, month.period});
   const State& state = put(holder, month, used, true);
   return {holder, month, state.used, true};
 }
@@ -53,6 +55,7 @@ Unsettled::Entry Unsettled::spend(const MonthKey& month, int64_t amount) {
 }
 
 void Unsettled::note(const MonthKey& month, const std::string& holder, int64_t used, bool loaded) {
+  if (loaded) erase({unseen_, month.subject, month.period});
   put(loaded ? holder : unseen_, month, used, false).is_note = true;
   must_write_ = true;
 }

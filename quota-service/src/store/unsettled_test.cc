@@ -158,6 +158,22 @@ TEST_F(UnsettledTest, ARecordThatIsKnownByNowReportsWhatItSpentBefore) {
   EXPECT_TRUE(one->empty());
 }
 
+TEST_F(UnsettledTest, WhatWasSpentBeforeACountWasSeenIsPartOfItAndNotToldBeside) {
+  {
+    const auto one = open("one");
+    one->note(kMonth, "one", 1000, false);
+    one->write_down(true);
+    one->note(kMonth, "one", 1500, true);  // seen by now, and spending goes on
+    one->note(kOther, "one", 1000, false);
+    one->settle(kOther, "one", 1200);
+    one->write_down(true);
+  }
+  const auto two = open("two");
+  int64_t sum = 0;
+  for (const auto& entry : told_by(*two)) sum += entry.used;
+  EXPECT_EQ(sum, 1500 + 1200);
+}
+
 TEST_F(UnsettledTest, TwoSpendsOfOneMonthAreBothTold) {
   const auto one = open("one");
   one->spend(kMonth, 5);
