@@ -11,20 +11,18 @@ worker and quotad share one core and wrk has another.
 import argparse
 import hashlib
 import os
-import platform
 import re
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from measuring import cpu_us, free_port, machine, wait_for
 
 BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 KEY = "bench-key"
-TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 NGINX = """
 {user}
@@ -64,25 +62,6 @@ endpoints:
 consumers:
   - {{id: bench, tier: bench, api_keys_sha256: ["{hashlib.sha256(KEY.encode()).hexdigest()}"]}}
 """
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what):
-    deadline = time.monotonic() + 10
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"{what} did not come up within 10 s")
-        time.sleep(0.02)
-
-
-def cpu_us(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_US
 
 
 def children(pid):
@@ -161,8 +140,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="quota-bench-") as directory:
         rows = measure(options, Path(directory))
 
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    print(f"{platform.platform()}, {os.cpu_count()} cores, {model.group(1) if model else '?'}")
+    print(machine())
     print(f"{options.rounds} interleaved rounds of {options.seconds} s, {options.connections} "
           f"connections, {'pinned' if options.pinned else 'free'}; median (lowest to highest)\n")
     print("| | worker µs/request | quotad µs/request | added to plain, µs | requests/s |")

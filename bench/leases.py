@@ -17,16 +17,16 @@ import itertools
 import json
 import multiprocessing
 import os
-import platform
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
+
+from measuring import cpu_us, free_port, machine, wait_for
 
 REPO = Path(__file__).resolve().parent.parent
 BUILD = Path(os.environ.get("QUOTA_BUILD_DIR", REPO / "build" / "release"))
@@ -35,7 +35,6 @@ RATE = LIMIT / 60
 COLD = 10_000
 DEMANDS = [("90 %", 0.9), ("150 %", 1.5), ("1000 %", 10.0)]
 WARM_UP = 2.0
-TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
 
 POLICY = {
     "version": 1,
@@ -148,11 +147,6 @@ def cold(address, ready, start, results, names, rate, seconds):
 # -- what is measured
 
 
-def cpu_us(pid):
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) * TICK_US
-
-
 class Counters:
     """Of Redis and of all quotads, at one moment."""
 
@@ -236,20 +230,6 @@ def measure(world, name, work, arguments):
 # -- what it is measured on
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(condition, what):
-    deadline = time.monotonic() + 10
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"{what} did not come up within 10 s")
-        time.sleep(0.02)
-
-
 class World:
     def __init__(self, directory, options):
         self._socket = directory / "redis.sock"
@@ -312,8 +292,7 @@ def run(options, directory):
 
 
 def show(rows, options):
-    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    print(f"{platform.platform()}, {os.cpu_count()} cores, {model.group(1) if model else '?'}")
+    print(machine())
     print(f"{options.quotads} quotads, one Redis, {LIMIT:,} a minute, {options.seconds} s each, "
           f"{'exact' if options.exact else f'leases of {options.lease_ttl_ms} ms'}\n")
     print("| demand | decisions/s | script calls per decision | commands per decision, those of scripts too "

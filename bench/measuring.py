@@ -1,0 +1,35 @@
+"""What the benches share: waiting for processes, and what the kernel charges to them."""
+
+import os
+import platform
+import re
+import socket
+import sys
+import time
+from pathlib import Path
+
+TICK_US = 1_000_000 / os.sysconf("SC_CLK_TCK")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + 10
+    while not condition():
+        if time.monotonic() > deadline:
+            sys.exit(f"{what} did not come up within 10 s")
+        time.sleep(0.02)
+
+
+def cpu_us(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) * TICK_US
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return f"{platform.platform()}, {os.cpu_count()} cores, {model.group(1) if model else '?'}"
