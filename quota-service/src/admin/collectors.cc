@@ -1,9 +1,9 @@
 #include "admin/collectors.h"
 
-#include <limits>
 #include <utility>
 
 #include "prometheus/metric_family.h"
+#include "telemetry/histogram.h"
 
 namespace quota::admin {
 namespace {
@@ -39,24 +39,6 @@ class Family {
 };
 
 double number(auto count) { return static_cast<double>(count); }
-
-MetricFamily durations(const StoreCollector::Sample& sample) {
-  MetricFamily family;
-  family.name = "quota_store_request_duration_seconds";
-  family.help = "Time from a request to the store to its answer.";
-  family.type = MetricType::Histogram;
-  ClientMetric& metric = family.metric.emplace_back();
-  uint64_t below = 0;
-  for (size_t i = 0; i < sample.durations.size(); ++i) {
-    below += sample.durations[i];
-    const double bound = i < sample.bounds_us.size() ? number(sample.bounds_us[i]) * 1e-6
-                                                     : std::numeric_limits<double>::infinity();
-    metric.histogram.bucket.push_back({.cumulative_count = below, .upper_bound = bound});
-  }
-  metric.histogram.sample_count = below;
-  metric.histogram.sample_sum = number(sample.duration_sum_us) * 1e-6;
-  return family;
-}
 
 }  // namespace
 
@@ -112,7 +94,11 @@ std::vector<MetricFamily> StoreCollector::Collect() const {
           .with({}, sample.degraded ? 1 : 0)
           .take(),
       requests.take()};
-  if (!sample.durations.empty()) families.push_back(durations(sample));
+  if (!sample.durations.empty()) {
+    families.push_back(telemetry::histogram(
+        "quota_store_request_duration_seconds", "Time from a request to the store to its answer.",
+        sample.bounds_us, sample.durations, number(sample.duration_sum_us) * 1e-6, 1e-6));
+  }
   return families;
 }
 

@@ -1,7 +1,8 @@
 #include "telemetry/decision_collector.h"
 
-#include <limits>
-#include <string>
+#include <utility>
+
+#include "telemetry/histogram.h"
 
 namespace quota::telemetry {
 namespace {
@@ -9,27 +10,6 @@ namespace {
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-
-template <size_t N>
-MetricFamily histogram(std::string name, std::string help, const std::array<int64_t, N>& bounds,
-                       const std::array<uint64_t, N + 1>& counts, double sum, double unit) {
-  MetricFamily family;
-  family.name = std::move(name);
-  family.help = std::move(help);
-  family.type = MetricType::Histogram;
-  ClientMetric metric;
-  uint64_t below = 0;
-  for (size_t i = 0; i <= N; ++i) {
-    below += counts[i];
-    const double bound =
-        i < N ? static_cast<double>(bounds[i]) * unit : std::numeric_limits<double>::infinity();
-    metric.histogram.bucket.push_back({.cumulative_count = below, .upper_bound = bound});
-  }
-  metric.histogram.sample_count = below;
-  metric.histogram.sample_sum = sum;
-  family.metric.push_back(std::move(metric));
-  return family;
-}
 
 }  // namespace
 
