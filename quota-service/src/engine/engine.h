@@ -63,9 +63,8 @@ struct EngineStats {
   uint64_t evicted = 0;
   uint64_t refused_for_capacity = 0;
   uint64_t waiting = 0;
-  int64_t leased = 0;     // milli-tokens of minute leases that may be spent now
-  int64_t owed = 0;       // milli-tokens spent without a lease, not yet told to the store
-  uint64_t degraded = 0;  // decisions made without the store
+  int64_t leased = 0;  // milli-tokens of minute leases that may be spent now
+  int64_t owed = 0;    // milli-tokens spent without a lease, not yet told to the store
 };
 
 // What an engine may spend of one subject where the store is shared: for tests and the admin API.

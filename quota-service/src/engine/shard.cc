@@ -37,7 +37,6 @@ bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision&
   }
   const bool without_store = record->month.overdue || !store_.healthy();
   if (attempt(*record, charge, now, without_store, decision) == Attempt::kDecided) {
-    if (decision.degraded) ++degraded_;
     if (!without_store) prefetch(*record, charge, now);
     return true;
   }
@@ -50,25 +49,20 @@ bool Engine::Shard::decide(const Charge& charge, size_t hash, Now now, Decision&
 Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& charge, Now now,
                                               bool without_store, Decision& decision) {
   record.seen_s = seconds(now.mono_us);
-  if (is_shared_) {
-    const Period* period = nullptr;
-    if (charge.limits.month >= 0) {
-      period = &periods_.at(now.unix_us, charge.billing_day);
-      if (record.month.period != period->start_day) enter_period(record, period->start_day);
-    }
-    return attempt_leased(record, charge, period, now, without_store, decision);
+  const Period* period = nullptr;
+  if (charge.limits.month >= 0) {
+    period = &periods_.at(now.unix_us, charge.billing_day);
+    if (record.month.period != period->start_day) enter_period(record, period->start_day);
   }
+  if (is_shared_) return attempt_leased(record, charge, period, now, without_store, decision);
   // A copy, which replaces the original only when something is taken: neither a denial nor a peek
   // under other limits than usual leaves a trace.
   Bucket bucket = record.bucket;
   if (charge.limits.minute >= 0) {
     bucket.advance(now.mono_us, charge.limits.minute, charge.burst_milli);
   }
-  const Period* period = nullptr;
   bool beyond_mark = false;
-  if (charge.limits.month >= 0) {
-    period = &periods_.at(now.unix_us, charge.billing_day);
-    if (record.month.period != period->start_day) enter_period(record, period->start_day);
+  if (period != nullptr) {
     const int64_t spend = charge.peek ? 0 : charge.cost;
     beyond_mark = !record.month.loaded || record.month.used + spend > record.month.mark;
     if (!record.month.loaded && !without_store) return Attempt::kNeedsStore;
@@ -80,9 +74,7 @@ Engine::Shard::Attempt Engine::Shard::attempt(Record& record, const Charge& char
       if (!without_store) return Attempt::kNeedsStore;
       decision.degraded = true;
       if (charge.store_lost == StoreLost::kDeny) {
-        decision.outcome = Outcome::kDenied;
-        decision.reason = Reason::kStoreUnavailable;
-        decision.retry_after_us = kSecondUs;
+        deny(decision, Reason::kStoreUnavailable, kSecondUs);
       }
     }
     if (decision.outcome == Outcome::kAllowed && !charge.peek) {
@@ -102,6 +94,17 @@ int64_t Engine::Shard::capacity(const Charge& charge) {
   return charge.limits.minute * charge.burst_milli / 1000;
 }
 
+bool Engine::Shard::exceeds_limits(const Charge& charge) {
+  return (charge.limits.minute >= 0 && charge.cost > capacity(charge)) ||
+         (charge.limits.month >= 0 && charge.cost > charge.limits.month);
+}
+
+void Engine::Shard::deny(Decision& decision, Reason reason, int64_t retry_after_us) {
+  decision.outcome = Outcome::kDenied;
+  decision.reason = reason;
+  decision.retry_after_us = retry_after_us;
+}
+
 // In shadow mode a denial is only said, not meant.
 void Engine::Shard::apply_mode(const Charge& charge, Decision& decision) {
   if (decision.outcome != Outcome::kDenied || charge.mode != policy::Mode::kShadow) return;
@@ -112,23 +115,18 @@ void Engine::Shard::apply_mode(const Charge& charge, Decision& decision) {
 
 bool Engine::Shard::refuse(const Bucket& bucket, const Month& month, const Charge& charge,
                            const Period* period, Now now, Decision& decision) {
-  const auto deny = [&](Reason reason, int64_t retry_after_us) {
-    decision.outcome = Outcome::kDenied;
-    decision.reason = reason;
-    decision.retry_after_us = retry_after_us;
+  if (exceeds_limits(charge)) {
+    deny(decision, Reason::kCostExceedsLimit, Bucket::kMinuteUs);
     return true;
-  };
-  const bool minute = charge.limits.minute >= 0;
-  if ((minute && charge.cost > capacity(charge)) ||
-      (period != nullptr && charge.cost > charge.limits.month)) {
-    return deny(Reason::kCostExceedsLimit, Bucket::kMinuteUs);
   }
   // The month is named first: its wait is the longer one.
   if (period != nullptr && charge.cost > charge.limits.month - month.used) {
-    return deny(Reason::kMonth, period->end_us - now.unix_us);
+    deny(decision, Reason::kMonth, period->end_us - now.unix_us);
+    return true;
   }
-  if (minute && charge.cost > bucket.level()) {
-    return deny(Reason::kMinute, bucket.wait_us(charge.cost));
+  if (charge.limits.minute >= 0 && charge.cost > bucket.level()) {
+    deny(decision, Reason::kMinute, bucket.wait_us(charge.cost));
+    return true;
   }
   return false;
 }
@@ -224,7 +222,6 @@ void Engine::Shard::retry_waiters(Record& record, Now now, bool without_store,
     Decision decision;
     const Charge& charge = queue[done].waiter->charge();
     if (attempt(record, charge, now, without_store, decision) == Attempt::kNeedsStore) break;
-    if (decision.degraded) ++degraded_;
     settled.push_back({std::move(queue[done].waiter), decision});
   }
   queue.erase(queue.begin(), queue.begin() + static_cast<std::ptrdiff_t>(done));
@@ -383,7 +380,6 @@ void Engine::Shard::add_to(EngineStats& stats) const {
   stats.anonymous += static_cast<int64_t>(anonymous_.size());
   stats.evicted += evicted_;
   stats.refused_for_capacity += refused_;
-  stats.degraded += degraded_;
   stats.owed += owed_;
   for (const DueLease& due : due_) stats.leased += due.record->lease->balance;
 }

@@ -65,6 +65,9 @@ struct Engine::Shard {
   static void describe(const Bucket& bucket, const Month& month, const Charge& charge,
                        const Period* period, Now now, Decision& decision);
   static int64_t capacity(const Charge& charge);
+  // No full bucket and no whole month could ever hold the cost.
+  static bool exceeds_limits(const Charge& charge);
+  static void deny(Decision& decision, Reason reason, int64_t retry_after_us);
   void enter_period(Record& record, int32_t period);
   void prefetch(Record& record, const Charge& charge, Now now);
   void request(Record& record, const Charge& charge, int64_t cost, Now now);
@@ -102,7 +105,6 @@ struct Engine::Shard {
   // The most that a forgotten lease had spent. A new one counts on from there: for the store it may
   // be the same one still.
   int64_t spent_before_ = 0;
-  uint64_t degraded_ = 0;
   int64_t owed_ = 0;  // spent without a lease, and the store was not told yet
   uint64_t evicted_ = 0;
   uint64_t refused_ = 0;

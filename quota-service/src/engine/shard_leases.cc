@@ -26,12 +26,6 @@ constexpr int64_t kAskAgainUs = 100'000;
 // What was seen longer ago does for a decision, but not for a peek.
 constexpr int64_t kFreshUs = kSecondUs;
 
-void deny(Decision& decision, Reason reason, int64_t retry_after_us) {
-  decision.outcome = Outcome::kDenied;
-  decision.reason = reason;
-  decision.retry_after_us = retry_after_us;
-}
-
 }  // namespace
 
 Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charge& charge,
@@ -51,8 +45,7 @@ Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charg
     return Attempt::kDecided;
   };
   decision = Decision{};
-  if ((minute && charge.cost > capacity(charge)) ||
-      (period != nullptr && charge.cost > charge.limits.month)) {
+  if (exceeds_limits(charge)) {
     deny(decision, Reason::kCostExceedsLimit, Bucket::kMinuteUs);
     return decided();
   }
@@ -101,8 +94,10 @@ Engine::Shard::Attempt Engine::Shard::attempt_leased(Record& record, const Charg
       lease.debt += charge.cost;
       owed_ += charge.cost;
     }
-    if (period != nullptr) month.used += charge.cost;
-    if (period != nullptr) owe(record, charge);
+    if (period != nullptr) {
+      month.used += charge.cost;
+      owe(record, charge);
+    }
   }
   return decided();
 }

@@ -19,11 +19,6 @@ using engine::Reserve;
 constexpr int64_t kMonthKeptDays = 40;
 constexpr int64_t kDayMs = 86'400'000;
 
-void add(redis::Words& words, int64_t number) {
-  const fmt::format_int text(number);
-  words.add(std::string_view(text.data(), text.size()));
-}
-
 // A subject with a bucket of its own, as engine::own_bucket() writes it, in its parts.
 struct Parts {
   std::string_view limit;  // empty: the subject's usual bucket
@@ -72,7 +67,7 @@ void write_lease_call(const Reserve& request, const LeaseTerms& terms, std::stri
         minute.capacity, minute.spent, minute.returned, minute.debt, minute.want, minute.least,
         request.limit, request.used, int64_t{request.release}, request.demand, request.cost,
         (request.month.period + kMonthKeptDays) * kDayMs}) {
-    add(words, number);
+    words.add(number);
   }
 }
 

@@ -1,12 +1,12 @@
 #include "store/marker.h"
 
 #include <fmt/format.h>
-#include <hiredis/hiredis.h>
 
 #include <random>
 
 #include "absl/strings/numbers.h"
 #include "redis/key_slot.h"
+#include "redis/protocol.h"
 #include "store/scripts.h"
 
 namespace quota::store {
@@ -15,8 +15,7 @@ namespace {
 absl::StatusOr<int64_t> number(const redisReply& reply) {
   int64_t value = 0;
   if (reply.type == REDIS_REPLY_INTEGER) return reply.integer;
-  if (reply.type == REDIS_REPLY_STRING &&
-      absl::SimpleAtoi(std::string(reply.str, reply.len), &value)) {
+  if (redis::is_text(reply) && absl::SimpleAtoi(std::string(redis::text_of(reply)), &value)) {
     return value;
   }
   return absl::InternalError("the marker script answered with something that is no number");
@@ -50,19 +49,22 @@ class Marker::Call final : public redis::Command {
     static std::random_device random;
     words.add("1").add(key_).add(marker_.holder_).add(node.run_id);
     words.add(marker_.known_[key_].born).add(fmt::format("{:08x}{:08x}", random(), random()));
-    words.add(fmt::format("{}", presence_us_));
+    words.add(presence_us_);
     const auto seen = marker_.seen_.find(node.address);
     const bool moved = seen != marker_.seen_.end() && seen->second.run_id == node.run_id &&
                        seen->second.key != key_;
-    words.add(moved ? fmt::format("{}", marker_.known_[seen->second.key].reset_us) : "");
+    if (moved) {
+      words.add(marker_.known_[seen->second.key].reset_us);
+    } else {
+      words.add("");
+    }
     address_ = node.address;
     run_id_ = node.run_id;
     is_moved_ = moved;
   }
 
   void answered(const redisReply& reply, int64_t) override {
-    if (reply.type != REDIS_REPLY_ARRAY || reply.elements != 4 ||
-        reply.element[0]->type != REDIS_REPLY_STRING) {
+    if (!redis::is_array(reply) || reply.elements != 4 || !redis::is_text(*reply.element[0])) {
       return done_(strange_answer());
     }
     const auto reset = number(*reply.element[1]);
@@ -73,7 +75,7 @@ class Marker::Call final : public redis::Command {
     // Another call may have brought the news already.
     const Known& known = marker_.known_[key_];
     state.is_new_reset = !is_moved_ && !known.born.empty() && *reset != known.reset_us;
-    marker_.known_[key_] = {std::string(reply.element[0]->str, reply.element[0]->len), *reset};
+    marker_.known_[key_] = {std::string(redis::text_of(*reply.element[0])), *reset};
     marker_.seen_[address_] = {key_, run_id_};
     if (*reset > 0) {
       state.void_before_us = *reset + marker_.ttl_us_;

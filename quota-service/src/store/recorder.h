@@ -14,19 +14,10 @@
 #include "base/time.h"
 #include "engine/store.h"
 #include "store/month_table.h"
+#include "store/requests.h"
 #include "store/state_file.h"
 
 namespace quota::store {
-
-struct Settle {
-  engine::MonthKey month;
-  int64_t used = 0;
-};
-
-struct Spend {
-  engine::MonthKey month;
-  int64_t amount = 0;
-};
 
 using Request = std::variant<engine::Reserve, Settle, Spend>;
 

@@ -150,7 +150,7 @@ void RedisSession::refresh_markers() {
   });
 }
 
-void RedisSession::carry_out(Request& request) {
+void RedisSession::carry_out(RedisRequest& request) {
   std::visit([this](auto& one) { carry_out_one(one); }, request);
 }
 
@@ -175,13 +175,13 @@ void RedisSession::carry_out_one(Reserve& request) {
   });
 }
 
-void RedisSession::carry_out_one(Settled& settled) {
+void RedisSession::carry_out_one(Settle& settled) {
   const std::string holder = holder_of(terms_, settled.month.subject);
   const Journal::Entry entry = unsettled_.settle(settled.month, holder, settled.used);
   if (is_up()) tell(entry);
 }
 
-void RedisSession::carry_out_one(Spent& spent) {
+void RedisSession::carry_out_one(Spend& spent) {
   const Journal::Entry entry = unsettled_.spend(spent.month, spent.amount);
   if (is_up()) tell(entry);
 }

@@ -15,19 +15,12 @@
 #include "store/lease_commands.h"
 #include "store/marker.h"
 #include "store/redis_store.h"
+#include "store/requests.h"
 #include "store/unsettled.h"
 
 namespace quota::store {
 
-// What the Redis store is asked to do.
-struct Settled {
-  engine::MonthKey month;
-  int64_t used = 0;
-};
-struct Spent {
-  engine::MonthKey month;
-  int64_t amount = 0;
-};
+// What else the Redis store is asked to do.
 struct Noted {
   engine::MonthKey month;
   int64_t used = 0;
@@ -37,7 +30,7 @@ struct Reset {
   engine::MonthKey month;
 };
 using Work = std::function<void(redis::Client&)>;
-using Request = std::variant<engine::Reserve, Settled, Spent, Noted, Reset, Work>;
+using RedisRequest = std::variant<engine::Reserve, Settle, Spend, Noted, Reset, Work>;
 
 // What the store's thread does: it turns requests into calls, and answers into grants. Everything
 // but up(), engines() and stats() happens on the loop's thread, or before that runs.
@@ -53,7 +46,7 @@ class RedisSession final : public redis::ClientEvents {
   void set_sink(engine::GrantSink* sink) { sink_.store(sink, std::memory_order_release); }
   redis::Client& client() { return *client_; }
 
-  void carry_out(Request& request);
+  void carry_out(RedisRequest& request);
   // After all that has happened in one turn of the loop.
   void turn_ended();
   void heartbeat();
@@ -75,8 +68,8 @@ class RedisSession final : public redis::ClientEvents {
   void leave();
 
   void carry_out_one(engine::Reserve& request);
-  void carry_out_one(Settled& settled);
-  void carry_out_one(Spent& spent);
+  void carry_out_one(Settle& settled);
+  void carry_out_one(Spend& spent);
   void carry_out_one(Noted& noted);
   void carry_out_one(Reset& reset);
   void carry_out_one(Work& work) { work(*client_); }

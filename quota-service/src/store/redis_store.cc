@@ -65,7 +65,7 @@ class RedisStore::Impl {
     return absl::OkStatus();
   }
 
-  void push(Request request) {
+  void push(RedisRequest request) {
     bool is_first;
     {
       const std::lock_guard lock(mutex_);
@@ -119,7 +119,7 @@ class RedisStore::Impl {
       const std::lock_guard lock(mutex_);
       std::swap(queue_, taken_);
     }
-    for (Request& request : taken_) session_.carry_out(request);
+    for (RedisRequest& request : taken_) session_.carry_out(request);
     taken_.clear();
   }
 
@@ -155,11 +155,11 @@ class RedisStore::Impl {
   uv_async_t wake_{};
   uv_check_t turn_{};
   uv_timer_t heartbeat_{};
-  std::vector<Request> taken_;  // the loop's thread only
+  std::vector<RedisRequest> taken_;  // the loop's thread only
 
   std::mutex mutex_;
   std::condition_variable heard_of_;
-  std::vector<Request> queue_;
+  std::vector<RedisRequest> queue_;
   absl::Status refusal_;
   bool is_heard_ = false;
   bool is_closed_ = false;
@@ -188,10 +188,10 @@ RedisStore::~RedisStore() = default;
 void RedisStore::start(engine::GrantSink* sink) { impl_->session().set_sink(sink); }
 void RedisStore::reserve(Reserve request) { impl_->push(std::move(request)); }
 void RedisStore::settle(MonthKey month, int64_t used) {
-  impl_->push(Settled{std::move(month), used});
+  impl_->push(Settle{std::move(month), used});
 }
 void RedisStore::spend(MonthKey month, int64_t amount) {
-  impl_->push(Spent{std::move(month), amount});
+  impl_->push(Spend{std::move(month), amount});
 }
 void RedisStore::journal(MonthKey month, int64_t used, bool loaded) {
   impl_->push(Noted{std::move(month), used, loaded});
@@ -200,7 +200,6 @@ void RedisStore::reset(MonthKey month) { impl_->push(Reset{std::move(month)}); }
 int RedisStore::engines() const { return impl_->session().engines(); }
 bool RedisStore::healthy() const { return impl_->session().is_up(); }
 absl::Status RedisStore::close() { return impl_->close(); }
-void RedisStore::post(Work work) { impl_->push(std::move(work)); }
 RedisStore::Stats RedisStore::stats() const { return impl_->session().stats(); }
 
 absl::StatusOr<int64_t> RedisStore::month_used(const MonthKey& month) {

@@ -56,9 +56,6 @@ class RedisStore final : public engine::Store {
   // Tells Redis what there is to tell, and leaves the rest in the journal. Called once, last.
   absl::Status close();
 
-  // Does `work` on the store's thread, where the client may be used. Not after close().
-  void post(std::function<void(redis::Client&)> work);
-
   struct Stats {
     uint64_t granted = 0;   // lease calls that were answered
     uint64_t timeouts = 0;  // that were not, because the time was up

@@ -16,17 +16,6 @@ using redis::key_slot;
 using redis::testing::eventually;
 using redis::testing::TestCluster;
 
-class Sink final : public engine::GrantSink {
- public:
-  void on_grants(const std::vector<Grant>& grants, Now now) override {
-    collector.on_grants(grants, now);
-  }
-  void on_store_reset() override { ++resets; }
-
-  GrantCollector collector;
-  std::atomic<int> resets{0};
-};
-
 class RedisStoreClusterTest : public testing::Test {
  protected:
   std::unique_ptr<RedisStore> open(const TestCluster& cluster) {
@@ -56,7 +45,7 @@ class RedisStoreClusterTest : public testing::Test {
     }
   }
 
-  Sink sink_;
+  ResetCounter sink_;
 };
 
 TEST_F(RedisStoreClusterTest, MinuteAndMonthLieTogetherAndEveryNodeHasItsMarker) {

@@ -19,17 +19,6 @@ using testing::HasSubstr;
 
 const MonthKey kMonth{"c:acme", 20'000};
 
-class Sink final : public engine::GrantSink {
- public:
-  void on_grants(const std::vector<Grant>& grants, Now now) override {
-    collector.on_grants(grants, now);
-  }
-  void on_store_reset() override { ++resets; }
-
-  GrantCollector collector;
-  std::atomic<int> resets{0};
-};
-
 class RedisStoreTest : public testing::Test {
  protected:
   RedisStoreOptions options(const RedisServer& server) {
@@ -71,7 +60,7 @@ class RedisStoreTest : public testing::Test {
 
   TemporaryDirectory directory_;
   const std::string journal_ = directory_.file("journal.db");
-  Sink sink_;
+  ResetCounter sink_;
 };
 
 TEST_F(RedisStoreTest, OneCallServesMinuteAndMonth) {
@@ -154,7 +143,7 @@ TEST_F(RedisStoreTest, ManyCallsThatFindTheSameLossAreOneLoss) {
   server.resume();
   sink_.collector.take(200);
   // What is in flight when the data goes comes back in one piece.
-  store->post([&](redis::Client&) { server.cli()({"FLUSHALL"}); });
+  server.cli()({"FLUSHALL"});
   for (int i = 0; i < 200; ++i) store->reserve(minute(5000));
   sink_.collector.take(200);
   ASSERT_TRUE(eventually([&] { return sink_.resets > 0; }));

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
@@ -65,6 +66,18 @@ class GrantCollector final : public engine::GrantSink {
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::vector<engine::Grant> grants_;
+};
+
+// Keeps every grant, and counts how often the store may have lost what it was told.
+class ResetCounter final : public engine::GrantSink {
+ public:
+  void on_grants(const std::vector<engine::Grant>& grants, Now now) override {
+    collector.on_grants(grants, now);
+  }
+  void on_store_reset() override { ++resets; }
+
+  GrantCollector collector;
+  std::atomic<int> resets{0};
 };
 
 // Starts `life` in a process of its own. The process dies by SIGKILL when `life` returns, if not
