@@ -22,7 +22,8 @@ packages_of() {
     test)
       echo redis-server libnginx-mod-http-lua nghttp2-client wrk apache2-utils \
         python3-pytest python3-pytest-xdist python3-grpcio python3-protobuf python3-httpx \
-        python3-redis python3-h2 python3-jwt python3-cryptography
+        python3-redis python3-h2 python3-jwt python3-cryptography python3-yaml \
+        python3-jsonschema prometheus chromium chromium-driver python3-selenium
       ;;
     lint)
       echo clang-format clang-tidy shellcheck
