@@ -98,7 +98,8 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   if (!listen.ok()) return listen.status();
   auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
     return std::make_unique<rpc::Decider>(
-        parts.engine, parts.live, parts.backend.directory(), counters[static_cast<size_t>(thread)],
+        parts.engine, parts.live, parts.backend.directory(),
+        rpc::Books{.counters = counters[static_cast<size_t>(thread)]},
         rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
   });
   if (!server.ok()) return server.status();
