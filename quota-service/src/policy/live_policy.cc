@@ -8,6 +8,9 @@ namespace quota::policy {
 
 LivePolicy::LivePolicy(std::string path) : path_(std::move(path)) {}
 
+LivePolicy::LivePolicy(std::shared_ptr<const Policy> policy)
+    : policy_(std::move(policy)), generation_(1) {}
+
 absl::Status LivePolicy::reload() {
   // Reading takes a while. One at a time, or a slow reader of old content could come last and win.
   const std::lock_guard one_at_a_time(reload_mutex_);
