@@ -123,7 +123,7 @@ def test_quotad_counts_policy_loads(quotad):
 
 def test_quotad_says_that_a_policy_was_rejected_until_a_good_one_comes(quotad):
     assert quotad.metrics().sum("quota_policy_stale") == 0
-    quotad.set_policy("version: 1\ntires: {}\n")
+    quotad.set_policy("version: 1\nmode: shadwo\n")
     wait_until(lambda: quotad.metrics().sum("quota_policy_stale") == 1, "the policy is rejected")
     assert quotad.metrics().sum("quota_policy_loads_total", result="rejected") == 1
     quotad.set_policy(policy([consumer("acme", "pro")]))
