@@ -1,6 +1,7 @@
 """Gateway health and performance: does it answer, how fast, and what does it stand on."""
 
-from panels import GREEN, RED, YELLOW, Dashboard, alert_names, gauge, quantile, quantiles, rate
+from panels import (
+    GREEN, RED, YELLOW, Dashboard, alert_names, gauge, quantile, quantiles, rate, share)
 
 UP = (("down", RED), ("up", GREEN))
 UNANSWERED = 'outcome=~"error_.*|local_.*"'
@@ -12,20 +13,19 @@ OURS = 'container=~"quotad|nginx|kong|proxy"'
 
 def _overview(board):
     board.row("Now")
-    board.stat("Targets down", "Targets of the selected jobs that do not answer Prometheus.", "none",
-               [(f"count({gauge('up')} == 0) or vector(0)", "down")], thresholds=((1, RED),),
-               alerts=("GatewayDown", "KongDown", "QuotaSidecarDown"))
+    board.stat("Targets down", "Targets of the selected jobs that do not answer Prometheus.",
+               "none", [(f"count({gauge('up')} == 0) or vector(0)", "down")],
+               thresholds=((1, RED),), alerts=("GatewayDown", "KongDown", "QuotaSidecarDown"))
     board.stat("Requests", "nginx: requests that the module has checked. Kong: requests that Kong "
                "has routed.", "reqps",
                [(rate(CHECKED), "nginx"), (rate(PROXIED), "Kong")], text="value_and_name")
     board.stat("Errors", "nginx: refused with 503 for want of a verdict. Kong: answered with 5xx.",
                "percentunit",
-               [(f'{rate(CHECKED, _outcome("error_denied"))} / {rate(CHECKED)}', "nginx"),
-                (f'{rate(PROXIED, _code("5.."))} / {rate(PROXIED)}', "Kong")],
+               [(_errors_of_nginx(), "nginx"), (_errors_of_kong(), "Kong")],
                thresholds=((0.01, YELLOW), (0.05, RED)), text="value_and_name",
                alerts=("HighErrorRate",))
-    board.stat("Refused by a limit", "Requests that clients were refused, by quotad's verdict or by "
-               "the local limit. Yellow above 100 a second.", "reqps",
+    board.stat("Refused by a limit", "Requests that clients were refused, by quotad's verdict or "
+               "by the local limit. Yellow above 100 a second.", "reqps",
                [(rate(CHECKED, _outcome("denied|local_denied")), "refused")],
                thresholds=((100, YELLOW),), alerts=("HighRateLimitRejections",))
     board.stat("Latency, p95", "Of whole requests through Kong, upstream included.", "ms",
@@ -48,6 +48,14 @@ def _code(pattern):
     return f'code=~"{pattern}"'
 
 
+def _errors_of_nginx():
+    return share(rate(CHECKED, _outcome("error_denied")), rate(CHECKED), of_none=True)
+
+
+def _errors_of_kong():
+    return share(rate(PROXIED, _code("5..")), rate(PROXIED), of_none=True)
+
+
 def _requests(board):
     board.row("Requests")
     board.series("Requests by outcome", "What became of the requests that the module has checked. "
@@ -57,14 +65,14 @@ def _requests(board):
     board.series("Responses by status", "What Kong has answered, by HTTP status.", "reqps",
                  [(rate(PROXIED, by=("code",)), "{{code}}")], stacked=True,
                  alerts=("HighErrorRate",))
-    board.series("Share of errors", "Red from 5 % on, where HighErrorRate fires after five minutes.",
+    board.series("Share of errors", "HighErrorRate fires after five minutes above 5 %.",
                  "percentunit",
-                 [(f'{rate(CHECKED, _outcome("error_denied"))} / {rate(CHECKED)}', "nginx, 503"),
-                  (f'{rate(PROXIED, _code("5.."))} / {rate(PROXIED)}', "Kong, 5xx")],
+                 [(_errors_of_nginx(), "nginx, 503"), (_errors_of_kong(), "Kong, 5xx")],
                  thresholds=((0.05, RED),), alerts=("HighErrorRate",))
-    board.series("Refusals by instance", "Requests that a limit has refused. HighRateLimitRejections "
-                 "fires above 100 a second of all instances.", "reqps",
-                 [(rate(CHECKED, _outcome("denied|local_denied"), by=("instance",)), "{{instance}}"),
+    board.series("Refusals by instance", "Requests that a limit has refused. "
+                 "HighRateLimitRejections fires above 100 a second of all instances.", "reqps",
+                 [(rate(CHECKED, _outcome("denied|local_denied"), by=("instance",)),
+                   "{{instance}}"),
                   (rate(PROXIED, _code("429"), by=("instance",)), "{{instance}} (Kong, 429)")],
                  thresholds=((100, YELLOW),), alerts=("HighRateLimitRejections",))
 
@@ -104,14 +112,14 @@ def _sidecar(board):
                  alerts=("QuotaSidecarDown",))
     board.series("Requests without a verdict", "Their share of all that were checked, by what "
                  "quota_on_error made of them. QuotaDegraded fires above 1 %.", "percentunit",
-                 [(f"{rate(CHECKED, UNANSWERED, by=('outcome',))} / scalar({rate(CHECKED)})",
-                   "{{outcome}}")], thresholds=((0.01, YELLOW),),
-                 alerts=("QuotaDegraded",))
+                 [(f"{rate(CHECKED, UNANSWERED, by=('outcome',))}"
+                   f" / on () group_left () ({rate(CHECKED)} > 0)", "{{outcome}}")],
+                 thresholds=((0.01, YELLOW),), alerts=("QuotaDegraded",))
     board.series("Late verdicts", "Checks without a verdict within quota_timeout.", "ops",
                  [(rate("quota_gateway_timeouts_total", by=("instance",)), "{{instance}}")],
                  alerts=("QuotaDegraded",))
     board.series("Checks per message", "Batches grow by themselves under load.", "none",
-                 [(f"{rate('quota_batch_checks_sum')} / {rate('quota_batch_checks_count')}", "mean"),
+                 [(share(rate("quota_batch_checks_sum"), rate("quota_batch_checks_count")), "mean"),
                   (quantile(0.95, "quota_batch_checks"), "p95")])
     board.states("Deciding without the store", "Full disk, or Redis away: store_lost applies.",
                  [(gauge("quota_degraded"), "{{instance}}")],
@@ -145,8 +153,8 @@ def _redis(board):
     board.states("Redis", "Whether the exporter reaches its Redis.",
                  [(gauge("redis_up"), "{{instance}}")], meaning=UP,
                  alerts=("RateLimitingRedisDown",))
-    board.series("Memory of Redis", "Redis must not evict: when it is full, it refuses to keep buckets, and "
-                 "store_lost applies.", "bytes",
+    board.series("Memory of Redis", "Redis must not evict: when it is full, it refuses to keep "
+                 "buckets, and store_lost applies.", "bytes",
                  [(gauge("redis_memory_used_bytes"), "{{instance}} used"),
                   (f"{gauge('redis_memory_max_bytes')} > 0", "{{instance}} maxmemory")], height=6,
                  alerts=("RateLimitingRedisDown",))

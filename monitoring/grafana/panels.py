@@ -1,4 +1,4 @@
-"""What dashboards are made of: panels that place themselves, and the variables all of them share."""
+"""What dashboards are made of: panels that place themselves, and the variables of all."""
 
 import pathlib
 import re
@@ -27,17 +27,23 @@ def steps(*above):
 def rate(metric, *matchers, by=()):
     """The sum of rates of a counter."""
     inside = ", ".join((HERE_AND_NOW, *matchers))
-    grouping = f" by ({', '.join(by)})" if by else ""
-    return f"sum{grouping} (rate({metric}{{{inside}}}[$__rate_interval]))"
+    grouping = f" by ({', '.join(by)}) " if by else ""
+    return f"sum{grouping}(rate({metric}{{{inside}}}[$__rate_interval]))"
 
 
-def quantile(share, histogram, *matchers, by=()):
+def share(part, whole, *, of_none=False):
+    """Nothing, and not 0/0, where there is no whole. `of_none`: no part yet is a part of 0."""
+    return f"{f'({part} or vector(0))' if of_none else part} / ({whole} > 0)"
+
+
+def quantile(portion, histogram, *matchers, by=()):
     buckets = rate(f"{histogram}_bucket", *matchers, by=(*by, "le"))
-    return f"histogram_quantile({share}, {buckets})"
+    return f"histogram_quantile({portion}, {buckets})"
 
 
-def quantiles(histogram, *matchers, shares=(0.5, 0.95, 0.99)):
-    return [(quantile(share, histogram, *matchers), f"p{share * 100:g}") for share in shares]
+def quantiles(histogram, *matchers):
+    return [(quantile(portion, histogram, *matchers), f"p{portion * 100:g}")
+            for portion in (0.5, 0.95, 0.99)]
 
 
 def gauge(metric, *matchers):

@@ -1,6 +1,6 @@
 """Quota and tiers: who is let through, who is refused and why, and what quotad knows and keeps."""
 
-from panels import GREEN, RED, YELLOW, Dashboard, gauge, quantiles, rate, variable
+from panels import GREEN, RED, YELLOW, Dashboard, gauge, quantiles, rate, share, variable
 
 DECISIONS = "quota_decisions_total"
 TIER = 'tier=~"$tier"'
@@ -18,14 +18,14 @@ def _overview(board):
     board.stat("Decisions", "Of all selected quotads and tiers.", "reqps",
                [(_decisions(), "decisions")])
     board.stat("Denied", "Share of decisions that a limit has refused.", "percentunit",
-               [(f"{_decisions(DENIED)} / {_decisions()}", "denied")],
+               [(share(_decisions(DENIED), _decisions(), of_none=True), "denied")],
                thresholds=((0.1, YELLOW), (0.5, RED)), alerts=("HighRateLimitRejections",))
     board.stat("Mode", "What quotads do with denials, and who says so. An override is made with "
                "quotactl mode.", "none",
                [(f"count by (mode, source) ({gauge('quota_mode_info')})", "{{mode}} ({{source}})")],
                text="name", alerts=("QuotaNotEnforcing",))
-    board.stat("Policies in force", "More than one for longer than a roll-out takes means that some "
-               "quotad has missed a change.", "none",
+    board.stat("Policies in force", "More than one for longer than a roll-out takes means that "
+               "some quotad has missed a change.", "none",
                [(f"count(count by (hash) ({gauge('quota_policy_info')}))", "policies")],
                thresholds=((2, YELLOW),), alerts=("QuotaPolicyRejected",))
     board.stat("Rejected policies", "quotads whose newest policy.yaml is wrong; the last good one "
@@ -43,7 +43,7 @@ def _tiers(board):
                  "reqps", [(_decisions(by=("tier",)), "{{tier}}")], stacked=True)
     board.series("Denied share by tier", "A tier whose clients are often refused may be sold too "
                  "small, or one client asks too much: see quotactl top.", "percentunit",
-                 [(f"{_decisions(DENIED, by=('tier',))} / {_decisions(by=('tier',))}", "{{tier}}")],
+                 [(share(_decisions(DENIED, by=("tier",)), _decisions(by=("tier",))), "{{tier}}")],
                  alerts=("HighRateLimitRejections",))
     board.series("Decisions by outcome", "exempt: the endpoint costs nothing. unauthenticated: "
                  "unknown credentials, and the policy rejects those.", "reqps",
@@ -61,9 +61,9 @@ def _tiers(board):
 
 def _months(board):
     board.row("Months")
-    board.bars("Consumers that reached a threshold", "Within the time shown. month_80 and month_100: "
-               "of the monthly quota, told once per consumer and month. first_denial: refused after "
-               "ten quiet minutes.", "none",
+    board.bars("Consumers that reached a threshold", "Within the time shown. month_80 and "
+               "month_100: of the monthly quota, told once per consumer and month. first_denial: "
+               "refused after ten quiet minutes.", "none",
                [("sum by (kind) (increase("
                  f"{gauge('quota_thresholds_total')}[$__range]))", "{{kind}}")],
                alerts=("ConsumerNearMonthlyQuota",))
@@ -76,9 +76,10 @@ def _subjects(board):
     board.row("Subjects in memory")
     board.series("Subjects", "At max_subjects or max_anonymous newcomers are refused with reason "
                  "capacity.", "none",
-                 [(f"sum by (instance, kind) ({gauge('quota_subjects')})", "{{instance}} {{kind}}")])
-    board.series("Forgotten and refused", "Idle subjects that made room, and checks refused because "
-                 "nobody could be forgotten.", "ops",
+                 [(f"sum by (instance, kind) ({gauge('quota_subjects')})",
+                   "{{instance}} {{kind}}")])
+    board.series("Forgotten and refused", "Idle subjects that made room, and checks refused "
+                 "because nobody could be forgotten.", "ops",
                  [(rate("quota_subjects_evicted_total"), "forgotten"),
                   (rate("quota_subjects_refused_total"), "refused for capacity")])
 
@@ -89,8 +90,9 @@ def _store(board):
                  [(gauge("quota_store_up"), "{{instance}}")],
                  meaning=(("down", RED), ("up", GREEN)), height=8,
                  alerts=("QuotaDegraded", "RateLimitingRedisDown"))
-    board.series("Checks that wait for the store", "Busy subjects ask ahead and never wait.", "none",
-                 [(gauge("quota_waiting_checks"), "{{instance}}")], alerts=("QuotaDegraded",))
+    board.series("Checks that wait for the store", "Busy subjects ask ahead and never wait.",
+                 "none", [(gauge("quota_waiting_checks"), "{{instance}}")],
+                 alerts=("QuotaDegraded",))
     board.series("Store requests", "By what was asked, and how it went. lease, settle and connect: "
                  "Redis. record and write: the embedded store.", "ops",
                  [(rate("quota_store_requests_total", by=("op", "result")), "{{op}} {{result}}")])
@@ -98,7 +100,7 @@ def _store(board):
                  quantiles("quota_store_request_duration_seconds"),
                  alerts=("RateLimitingRedisDown",))
     board.series("Lease calls per decision", "How much of the load reaches Redis.", "none",
-                 [(f"{rate('quota_store_requests_total', _LEASE)} / {rate(DECISIONS)}",
+                 [(share(rate("quota_store_requests_total", _LEASE), rate(DECISIONS)),
                    "calls per decision")])
     board.series("Leased tokens", "Cost units of minute buckets: held, leased and not spent; owed, "
                  "spent on credit and not told yet.", "none",
