@@ -189,8 +189,7 @@ def _pods_rate(metric):
 
 def dashboard():
     board = Dashboard("quotagate-gateway", "Gateway health and performance",
-                      "nginx or Kong with the quota module, quotad beside it, and Redis.",
-                      links=[("Quota and tiers", "quotagate-quota")])
+                      "nginx or Kong with the quota module, quotad beside it, and Redis.")
     for part in (_overview, _requests, _latency, _sidecar, _kong, _redis, _pods):
         part(board)
     return board.document()

@@ -72,10 +72,9 @@ SHARED_VARIABLES = [
 class Dashboard:
     """Fills rows of panels from left to right."""
 
-    def __init__(self, uid, title, description, *, variables=(), links=()):
+    def __init__(self, uid, title, description, *, variables=()):
         self._uid, self._title, self._description = uid, title, description
         self._variables = [*SHARED_VARIABLES, *variables]
-        self._links = links
         self._panels = []
         self._x = self._y = self._height = 0
 
@@ -204,6 +203,6 @@ class Dashboard:
             "links": [
                 {"title": "Runbook", "type": "link", "icon": "doc", "url": RUNBOOK,
                  "targetBlank": True},
-                *[{"title": title, "type": "link", "icon": "dashboard", "url": f"/d/{uid}",
-                   "includeVars": True, "keepTime": True} for title, uid in self._links]],
+                {"title": "quotagate", "type": "dashboards", "tags": ["quotagate"],
+                 "asDropdown": False, "includeVars": True, "keepTime": True}],
             "panels": self._panels}

@@ -143,8 +143,7 @@ def dashboard():
                       "What quotad decides, by tier, endpoint and reason; and its store.",
                       variables=[variable("tier", "Tier",
                                           'label_values(quota_decisions_total{job=~"$job"}, tier)',
-                                          all_value=".*")],
-                      links=[("Gateway health and performance", "quotagate-gateway")])
+                                          all_value=".*")])
     for part in (_overview, _tiers, _months, _subjects, _store, _policy, _usage):
         part(board)
     return board.document()
