@@ -111,7 +111,7 @@ def test_quotad_shows_the_metrics_that_are_promised(quotad):
     promised = {
         "quota_decisions_total", "quota_decision_duration_seconds_count", "quota_batch_checks_count",
         "quota_subjects", "quota_store_up", "quota_store_requests_total", "quota_degraded",
-        "quota_policy_loads_total", "quota_policy_info", "quota_build_info"}
+        "quota_policy_loads_total", "quota_policy_info", "quota_policy_stale", "quota_build_info"}
     assert promised - names == set()
 
 
@@ -119,3 +119,12 @@ def test_quotad_counts_policy_loads(quotad):
     metrics = quotad.metrics()
     assert metrics.sum("quota_policy_loads_total", result="loaded") == 1
     assert metrics.sum("quota_policy_info") == 1
+
+
+def test_quotad_says_that_a_policy_was_rejected_until_a_good_one_comes(quotad):
+    assert quotad.metrics().sum("quota_policy_stale") == 0
+    quotad.set_policy("version: 1\nmode: shadwo\n")
+    wait_until(lambda: quotad.metrics().sum("quota_policy_stale") == 1, "the policy is rejected")
+    assert quotad.metrics().sum("quota_policy_loads_total", result="rejected") == 1
+    quotad.set_policy(policy([consumer("acme", "pro")]))
+    wait_until(lambda: quotad.metrics().sum("quota_policy_stale") == 0, "a good policy is taken up")

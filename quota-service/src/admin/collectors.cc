@@ -76,6 +76,10 @@ std::vector<MetricFamily> PolicyCollector::Collect() const {
               .take(),
           Family(MetricType::Gauge, "quota_policy_info", "The policy in force.")
               .with({{"hash", policy_.get()->hash}}, 1)
+              .take(),
+          Family(MetricType::Gauge, "quota_policy_stale",
+                 "1 while the newest policy was rejected and an older one stays in force.")
+              .with({}, stats.last_error.empty() ? 0 : 1)
               .take()};
 }
 

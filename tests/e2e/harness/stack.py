@@ -9,6 +9,7 @@ import tempfile
 from fake_sidecar import FakeSidecar
 from harness.load import OUTCOMES
 from harness.nginx import CHECKED, Nginx
+from harness.prometheus import Prometheus
 from harness.quotad import Quotad
 from harness.redis_servers import ClusterSet, RedisServer, SentinelSet
 from harness.slow_proxy import SlowProxy
@@ -57,6 +58,10 @@ class Stack:
 
     def cluster(self, **how):
         return self._keep(ClusterSet(self.workdir, **how)).start()
+
+    def prometheus(self, **targets):
+        """Scrapes addresses that are given by job."""
+        return self._keep(Prometheus(self.workdir, targets)).start()
 
     def slow_proxy(self, target):
         return self._keep(SlowProxy(target).start())
