@@ -15,11 +15,11 @@ namespace quota::store {
 inline constexpr int kUsageShards = 16;
 
 int usage_shard(std::string_view consumer);
-// "quota:{usage:3}:last": the last batch of each holder.
+// "quota:{usage:8}:last": the last batch of each holder.
 std::string usage_last_key(int shard);
-// "quota:{usage:3}:2026-11": the consumers that have usage in the month.
+// "quota:{usage:8}:2026-11": the consumers that have usage in the month.
 std::string usage_consumers_key(int shard, usage::Month month);
-// "quota:{usage:3}:2026-11:acme": that of one consumer.
+// "quota:{usage:8}:2026-11:acme": that of one consumer.
 std::string usage_key(usage::Month month, std::string_view consumer);
 // When the keys of a month may go, in Unix seconds.
 int64_t usage_expiry(usage::Month month);
