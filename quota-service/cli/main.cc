@@ -41,6 +41,7 @@ void declare(CLI::App& app, Session& session) {
   add_consumer_commands(app, session);
   add_reload_command(app, session);
   add_simulate_command(app, session);
+  add_usage_command(app, session);
 }
 
 ExitCode fail(const absl::Status& status) {

@@ -32,6 +32,7 @@ void add_quota_commands(CLI::App& app, Session& session);     // get, reset
 void add_consumer_commands(CLI::App& app, Session& session);  // consumer …, set-tier
 void add_reload_command(CLI::App& app, Session& session);
 void add_simulate_command(CLI::App& app, Session& session);
+void add_usage_command(CLI::App& app, Session& session);
 
 // For --json.
 void print_json(const Json& json);

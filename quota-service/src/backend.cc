@@ -2,21 +2,26 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "identity/full_directory.h"
 #include "identity/partial_directory.h"
 #include "store/local_store.h"
+#include "store/local_usage.h"
 #include "store/redis_consumers.h"
 #include "store/redis_store.h"
+#include "store/redis_usage.h"
 
 namespace quota {
 namespace {
 
 class LocalBackend final : public Backend {
  public:
-  explicit LocalBackend(std::unique_ptr<store::LocalStore> store) : store_(std::move(store)) {}
+  LocalBackend(std::unique_ptr<store::LocalStore> store, std::unique_ptr<store::LocalUsage> usage)
+      : store_(std::move(store)), usage_(std::move(usage)) {}
 
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *store_; }
+  usage::UsageStore* usage() override { return usage_.get(); }
 
   identity::Directory& directory() override { return directory_; }
 
@@ -51,24 +56,39 @@ class LocalBackend final : public Backend {
 
  private:
   const std::unique_ptr<store::LocalStore> store_;
+  const std::unique_ptr<store::LocalUsage> usage_;
   identity::FullDirectory directory_;
 };
 
 class RedisBackend final : public Backend {
  public:
-  absl::Status open(store::RedisStoreOptions options) {
-    options.on_open = [this](uv_loop_t* loop, redis::Client& client) {
+  absl::Status open(store::RedisStoreOptions options, bool keeps_usage) {
+    std::unique_ptr<store::UsageJournal> journal;
+    if (keeps_usage && !options.journal.empty()) {
+      auto opened = store::UsageJournal::open(options.journal + ".usage");
+      if (!opened.ok()) {
+        return {opened.status().code(), absl::StrCat("store_journal: ", opened.status().message())};
+      }
+      journal = *std::move(opened);
+    }
+    options.on_open = [&, this](uv_loop_t* loop, redis::Client& client) {
       consumers_ = std::make_unique<store::RedisConsumers>(loop, client, directory_);
+      if (!keeps_usage) return;
+      usage_ = std::make_unique<store::RedisUsage>(loop, client, std::move(journal));
     };
-    options.on_close = [this] { consumers_->close(); };
+    options.on_close = [this] {
+      consumers_->close();
+      if (usage_ != nullptr) usage_->shut();
+    };
     auto store = store::RedisStore::open(std::move(options));
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
-    return absl::OkStatus();
+    return usage_ != nullptr ? usage_->load() : absl::OkStatus();
   }
 
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *consumers_; }
+  usage::UsageStore* usage() override { return usage_.get(); }
   identity::Directory& directory() override { return directory_; }
 
   absl::Status start(engine::Engine& engine) override {
@@ -103,8 +123,9 @@ class RedisBackend final : public Backend {
 
  private:
   identity::PartialDirectory directory_;
-  // Outlives the client that it uses, which is the store's.
+  // These outlive the client that they use, which is the store's.
   std::unique_ptr<store::RedisConsumers> consumers_;
+  std::unique_ptr<store::RedisUsage> usage_;
   std::unique_ptr<store::RedisStore> store_;
 };
 
@@ -126,13 +147,21 @@ store::RedisStoreOptions redis_options(const config::Settings& settings, redis::
 absl::StatusOr<std::unique_ptr<Backend>> Backend::open(const config::Settings& settings) {
   auto address = config::parse_store(settings.store);
   if (!address.ok()) return address.status();
+  const bool keeps_usage = settings.usage == "on";
   if (!address->redis) {
     auto store = store::LocalStore::open(address->path);
     if (!store.ok()) return store.status();
-    return std::make_unique<LocalBackend>(*std::move(store));
+    std::unique_ptr<store::LocalUsage> usage;
+    if (keeps_usage) {
+      auto opened = store::LocalUsage::open(address->path + ".usage");
+      if (!opened.ok()) return opened.status();
+      usage = *std::move(opened);
+    }
+    return std::make_unique<LocalBackend>(*std::move(store), std::move(usage));
   }
   auto backend = std::make_unique<RedisBackend>();
-  absl::Status status = backend->open(redis_options(settings, *std::move(address->redis)));
+  absl::Status status =
+      backend->open(redis_options(settings, *std::move(address->redis)), keeps_usage);
   if (!status.ok()) return status;
   return backend;
 }

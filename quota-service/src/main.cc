@@ -23,6 +23,7 @@
 #include "rpc/server.h"
 #include "telemetry/decision_collector.h"
 #include "telemetry/logging.h"
+#include "usage/flusher.h"
 
 namespace quota {
 namespace {
@@ -72,11 +73,23 @@ absl::Status reload(policy::LivePolicy& live, const char* occasion) {
   return status;
 }
 
+using Meters = std::vector<std::shared_ptr<usage::Meter>>;
+
+// One for each thread that decides; none when no usage is kept.
+Meters make_meters(const config::Settings& settings) {
+  Meters meters(static_cast<size_t>(settings.threads));
+  for (auto& meter : meters) {
+    if (settings.usage == "on") meter = std::make_shared<usage::Meter>();
+  }
+  return meters;
+}
+
 // What a running quotad is made of, besides its front doors.
 struct Parts {
   policy::LivePolicy& live;
   Backend& backend;
   engine::Engine& engine;
+  const Meters& meters;
 };
 
 // Opens the front doors, and closes them when a signal says so.
@@ -92,6 +105,9 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   metrics.add(std::make_shared<admin::EngineCollector>(parts.engine));
   metrics.add(std::make_shared<admin::PolicyCollector>(parts.live));
   metrics.add(std::make_shared<admin::StoreCollector>([&] { return parts.backend.sample(); }));
+  if (usage::UsageStore* const usage = parts.backend.usage()) {
+    metrics.add(std::make_shared<admin::UsageCollector>(*usage));
+  }
   metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
 
   const auto listen = config::parse_listen(settings.listen);
@@ -99,7 +115,8 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
     return std::make_unique<rpc::Decider>(
         parts.engine, parts.live, parts.backend.directory(),
-        rpc::Books{.counters = counters[static_cast<size_t>(thread)]},
+        rpc::Books{.counters = counters[static_cast<size_t>(thread)],
+                   .meter = parts.meters[static_cast<size_t>(thread)]},
         rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
   });
   if (!server.ok()) return server.status();
@@ -120,7 +137,8 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                          .month_used =
                              [&](std::string subject, int32_t period) {
                                return parts.backend.month_used(std::move(subject), period);
-                             }},
+                             },
+                         .usage = parts.backend.usage()},
         admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
     if (const absl::Status status = admin->start(); !status.ok()) return status;
   }
@@ -163,13 +181,25 @@ absl::Status run(const config::Settings& settings) {
   engine::Engine engine(engine_options(settings), (*backend)->store());
   if (absl::Status status = (*backend)->start(engine); !status.ok()) return status;
   auto caretaker = std::make_unique<engine::Caretaker>(engine);
+  const Meters meters = make_meters(settings);
+  std::unique_ptr<usage::Flusher> flusher;
+  if (usage::UsageStore* const usage = (*backend)->usage()) {
+    flusher = std::make_unique<usage::Flusher>(meters, *usage);
+    flusher->start();
+  }
 
-  const absl::Status served = serve(settings, {live, **backend, engine});
+  const absl::Status served = serve(settings, {live, **backend, engine, meters});
 
   // Also when a door could not be opened: what was taken out of the store goes back into it.
   watcher.reset();
   caretaker.reset();
-  const absl::Status closed = (*backend)->close(engine);
+  if (flusher != nullptr) flusher->stop();
+  absl::Status closed = (*backend)->close(engine);
+  if (flusher != nullptr) {
+    // What waited for the store was decided as that was closed.
+    flusher->flush(read_clocks().unix_us);
+    closed.Update((*backend)->usage()->close());
+  }
   if (!served.ok()) return served;
   if (closed.ok()) spdlog::info("stopped; every count is saved");
   return closed;

@@ -7,6 +7,7 @@
 #include "admin/http_server.h"
 #include "admin/policy_view.h"
 #include "admin/router.h"
+#include "admin/usage_view.h"
 
 namespace quota::admin {
 
@@ -56,6 +57,9 @@ class AdminServer::Impl {
     add("GET", "/v1/quota/{id}", kRead, [this](const Request&, Id id) { return quota_.get(id); });
     add("POST", "/v1/quota/{id}/reset", kWrite,
         [this](const Request&, Id id) { return quota_.reset(id); });
+
+    add("GET", "/v1/usage", kRead,
+        [this](const Request& request, Id) { return usage_reply(request, deps_.usage); });
 
     add("GET", "/v1/consumers", kRead,
         [this](const Request& request, Id) { return consumers_.list(request); });

@@ -12,6 +12,7 @@
 #include "identity/directory.h"
 #include "policy/live_policy.h"
 #include "store/consumer_store.h"
+#include "usage/usage_store.h"
 
 namespace quota::admin {
 
@@ -27,6 +28,7 @@ struct AdminDeps {
       ready;  // false before the first decision can be made, and while draining
   std::function<absl::Status()> reload;  // reads the policy again
   MonthUsed month_used;
+  usage::UsageStore* usage = nullptr;  // null: none is kept
 };
 
 struct AdminSettings {

@@ -106,6 +106,19 @@ std::vector<MetricFamily> StoreCollector::Collect() const {
   return families;
 }
 
+std::vector<MetricFamily> UsageCollector::Collect() const {
+  const usage::UsageStore::Stats stats = usage_.stats();
+  return {Family(MetricType::Counter, "quota_usage_flush_total",
+                 "Attempts to write usage to the store, by how they went.")
+              .with({{"result", "ok"}}, number(stats.written))
+              .with({{"result", "error"}}, number(stats.failed))
+              .take(),
+          Family(MetricType::Gauge, "quota_usage_pending",
+                 "Entries of usage that are not in the store yet.")
+              .with({}, number(stats.pending))
+              .take()};
+}
+
 std::vector<MetricFamily> BuildCollector::Collect() const {
   return {Family(MetricType::Gauge, "quota_build_info", "The version that runs.")
               .with({{"version", version_}}, 1)

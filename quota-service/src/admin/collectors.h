@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "policy/live_policy.h"
 #include "prometheus/collectable.h"
+#include "usage/usage_store.h"
 
 // What the parts know about themselves, as metrics. Each reads its part anew at every scrape.
 namespace quota::admin {
@@ -56,6 +57,16 @@ class StoreCollector final : public prometheus::Collectable {
 
  private:
   const std::function<Sample()> sample_;
+};
+
+// quota_usage_flush_total{result}, quota_usage_pending
+class UsageCollector final : public prometheus::Collectable {
+ public:
+  explicit UsageCollector(const usage::UsageStore& usage) : usage_(usage) {}
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const usage::UsageStore& usage_;
 };
 
 // quota_build_info{version}

@@ -31,6 +31,11 @@ absl::Status check_bool(const std::string& text) {
   return invalid("\"{}\" is neither true nor false", text);
 }
 
+absl::Status check_switch(const std::string& text) {
+  if (text == "on" || text == "off") return absl::OkStatus();
+  return invalid("\"{}\" is neither on nor off", text);
+}
+
 absl::Status check_journal(const std::string& text) {
   if (text == "off" || (text.starts_with('/') && !text.ends_with('/'))) return absl::OkStatus();
   return invalid("\"{}\" is not the absolute path of a file, nor off for none", text);
@@ -97,6 +102,9 @@ constexpr std::array kFields = {
           "name to ask for and to expect, by default the host", &Settings::store_tls_server_name},
     Field{"store_timeout_ms", "State", "MS", "how long a decision waits for the store",
           &Settings::store_timeout_ms, 1, 60'000},
+    Field{"usage", "State", "SWITCH",
+          "on: keep what each consumer uses, by endpoint and day; or off", &Settings::usage, 0, 0,
+          check_switch},
     Field{"max_subjects", "State", "N", "consumers kept in memory", &Settings::max_subjects, 1,
           kBillion},
     Field{"max_anonymous", "State", "N", "anonymous addresses kept in memory",

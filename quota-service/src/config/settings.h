@@ -34,6 +34,7 @@ struct Settings {
   int store_lease_ttl_ms = 2'000;
   int store_command_timeout_ms = 250;
   std::string store_journal = "/tmp/quotad-journal.db";  // "off": none
+  std::string usage = "on";                              // or off
   std::string store_tls_ca, store_tls_cert, store_tls_key, store_tls_server_name;
   int drain_timeout_ms = 5'000;
   std::string log_level = "info";

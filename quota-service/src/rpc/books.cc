@@ -1,11 +1,8 @@
 #include "rpc/books.h"
 
+#include "usage/month.h"
+
 namespace quota::rpc {
-namespace {
-
-constexpr int64_t kDayUs = 86'400'000'000;
-
-}  // namespace
 
 void Books::begin(const std::shared_ptr<const policy::Policy>& policy, Now now) {
   if (counters != nullptr && policy.get() != counted_policy) {
@@ -58,10 +55,9 @@ void LateEntry::note(const engine::Decision& decision, int64_t unix_us, uint64_t
   }
   if (is_peek_) return;
   if (books_.meter != nullptr) {
-    books_.meter->count_late({.consumer = consumer_,
-                              .endpoint = endpoint_->name,
-                              .day = static_cast<int32_t>(unix_us / kDayUs)},
-                             tier_, usage::amount_of(decision.outcome, hits_, cost_milli_));
+    books_.meter->count_late(
+        {.consumer = consumer_, .endpoint = endpoint_->name, .day = usage::day_at(unix_us)}, tier_,
+        usage::amount_of(decision.outcome, hits_, cost_milli_));
   }
   if (event_ != nullptr) {
     books_.tap->note_late(*event_, decision, unix_us, static_cast<int64_t>(waited_ns / 1000));

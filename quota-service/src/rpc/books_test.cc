@@ -93,6 +93,15 @@ TEST_F(BooksTest, WhatIsDecidedAtOnceAndWhatIsDecidedLaterIsMeteredAlike) {
                                                     row("acme", "default", {1, 0, 1000})));
 }
 
+TEST_F(BooksTest, WhatWaitsForTheStoreIsMeteredWhenItIsDecided) {
+  parts_.source.records.push_back(identity::test::consumer("globex", "monthly"));
+  send({check("globex")});
+  EXPECT_THAT(meter_->fetch(), IsEmpty());
+  parts_.store.answer(now_);
+  EXPECT_EQ(call_->delivered, 1);
+  EXPECT_THAT(meter_->fetch(), ElementsAre(row("globex", "/compare", {1, 0, 2000})));
+}
+
 TEST_F(BooksTest, AnonymousClientsAreOneAccountAndDenialsCostNothing) {
   v1::Check many = check("");
   many.set_hits(16);  // of 30 a minute, at 2 each

@@ -43,15 +43,35 @@ class RedisCalls {
   template <typename Result>
   absl::StatusOr<Result> ask(Call call,
                              std::function<absl::StatusOr<Result>(const redisReply&)> read) {
-    // Shared, because an answer may come when nobody waits any more.
-    const auto promise = std::make_shared<std::promise<absl::StatusOr<Result>>>();
-    std::future<absl::StatusOr<Result>> result = promise->get_future();
-    call.told = [promise, read = std::move(read)](absl::StatusOr<const redisReply*> reply) {
-      promise->set_value(reply.ok() ? read(**reply) : std::move(reply).status());
-    };
-    if (!send(std::move(call))) return closed();
-    if (result.wait_for(patience_) != std::future_status::ready) return too_late();
-    return result.get();
+    std::vector<Call> calls;
+    calls.push_back(std::move(call));
+    auto results = ask_all<Result>(std::move(calls), std::move(read));
+    if (!results.ok()) return results.status();
+    return std::move(results->front());
+  }
+  // The same for several calls, all of which are sent before any is waited for.
+  template <typename Result>
+  absl::StatusOr<std::vector<Result>> ask_all(
+      std::vector<Call> calls, std::function<absl::StatusOr<Result>(const redisReply&)> read) {
+    const auto deadline = std::chrono::steady_clock::now() + patience_;
+    std::vector<std::future<absl::StatusOr<Result>>> waited_for;
+    for (Call& call : calls) {
+      // Shared, because an answer may come when nobody waits any more.
+      const auto promise = std::make_shared<std::promise<absl::StatusOr<Result>>>();
+      waited_for.push_back(promise->get_future());
+      call.told = [promise, read](absl::StatusOr<const redisReply*> reply) {
+        promise->set_value(reply.ok() ? read(**reply) : std::move(reply).status());
+      };
+      if (!send(std::move(call))) return closed();
+    }
+    std::vector<Result> results;
+    for (auto& each : waited_for) {
+      if (each.wait_until(deadline) != std::future_status::ready) return too_late();
+      absl::StatusOr<Result> result = each.get();
+      if (!result.ok()) return result.status();
+      results.push_back(*std::move(result));
+    }
+    return results;
   }
 
   // On the loop's thread, before the client is closed. What was not sent yet is not sent any more.

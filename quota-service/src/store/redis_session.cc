@@ -4,9 +4,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <random>
 #include <utility>
 
+#include "store/holder_name.h"
 #include "store/lease_commands.h"
 #include "store/scripts.h"
 
@@ -20,11 +20,6 @@ constexpr uint64_t kLastSeq = (1ULL << 53) - 1;  // that a double holds
 constexpr int64_t kPresenceUs = 5'000'000;
 constexpr int64_t kRefusalShownUs = 5'000'000;
 constexpr int64_t kRefusalWarnedUs = 10'000'000;
-
-std::string random_name() {
-  std::random_device random;
-  return fmt::format("{:08x}{:08x}", random(), random());
-}
 
 std::string refuse_eviction(std::string_view policy) {
   if (policy.empty() || policy == "noeviction") return {};
@@ -44,7 +39,7 @@ void count(std::atomic<uint64_t>& counter, uint64_t by = 1) {
 RedisSession::RedisSession(uv_loop_t* loop, const RedisStoreOptions& options,
                            std::unique_ptr<Journal> journal, Heard heard)
     : options_(options),
-      terms_{.holder = random_name(),
+      terms_{.holder = random_holder_name(),
              .ttl_us = options_.lease_ttl_us,
              .retention_ms = options_.idle_retention_us / 1000,
              .marker = options_.client.url.topology == redis::Topology::kCluster

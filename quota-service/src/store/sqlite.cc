@@ -103,8 +103,12 @@ absl::Status Database::transact_synced(absl::FunctionRef<absl::Status()> body) {
 }
 
 std::optional<int64_t> Row::optional_integer(int column) const {
-  if (sqlite3_column_type(statement_, column) == SQLITE_NULL) return std::nullopt;
+  if (is_null(column)) return std::nullopt;
   return integer(column);
+}
+
+bool Row::is_null(int column) const {
+  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
 std::string Row::text(int column) const {

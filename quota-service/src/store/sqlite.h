@@ -55,6 +55,7 @@ class Row {
   int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
   std::optional<int64_t> optional_integer(int column) const;
   std::string text(int column) const;
+  bool is_null(int column) const;
 
  private:
   sqlite3_stmt* statement_;

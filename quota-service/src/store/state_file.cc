@@ -82,7 +82,7 @@ absl::Status damaged(const std::string& path, absl::string_view how) {
   return absl::Status(
       absl::StatusCode::kDataLoss,
       absl::StrCat(path, " is damaged (", how, "); put a backup in its place, or move ", path,
-                   "* away to start with empty counts"));
+                   " and ", path, "-wal away to start with empty counts"));
 }
 
 absl::Status unusable(const std::string& path, const absl::Status& why) {

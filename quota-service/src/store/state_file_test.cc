@@ -203,8 +203,8 @@ TEST_F(StateFileTest, a_truncated_file_is_refused_as_damaged) {
   make();
   std::filesystem::resize_file(path_, 8192);
   EXPECT_THAT(refusal(path_), StartsWith(path_ + " is damaged ("));
-  EXPECT_THAT(refusal(path_), HasSubstr("; put a backup in its place, or move " + path_ +
-                                        "* away to start with empty counts"));
+  EXPECT_THAT(refusal(path_), HasSubstr("; put a backup in its place, or move " + path_ + " and " +
+                                        path_ + "-wal away to start with empty counts"));
 }
 
 TEST_F(StateFileTest, a_file_cut_within_its_header_is_refused) {

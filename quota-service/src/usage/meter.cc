@@ -1,18 +1,23 @@
 #include "usage/meter.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
+
+#include "policy/names.h"
+#include "usage/month.h"
 
 namespace quota::usage {
 namespace {
 
-constexpr int64_t kDayUs = 86'400'000'000;
+// Places for cells in one table: a policy may have a thousand rules.
+constexpr size_t kMostPlaces = 4'000'000;
 
 }  // namespace
 
 struct Meter::Account {
   std::string consumer;
-  std::string tier;
+  std::atomic<const policy::Tier*> tier{nullptr};  // of the policy, the newest; null: "anonymous"
   const Table* table = nullptr;
   std::unique_ptr<Cell*[]> cells;  // by endpoint rule, made when first needed
 };
@@ -23,6 +28,7 @@ struct Meter::Table {
   StringMap<Account*> by_consumer;
   std::deque<Account> accounts;
   std::deque<Cell> cells;
+  size_t most_accounts = 0;
 
   size_t endpoints() const { return policy->endpoints.rules().size() + 1; }
   const policy::EndpointRule& endpoint(uint32_t at) const {
@@ -34,18 +40,19 @@ struct Meter::Table {
 Amount amount_of(engine::Outcome outcome, uint32_t hits, int64_t cost_milli) {
   const bool is_denied =
       outcome == engine::Outcome::kDenied || outcome == engine::Outcome::kUnauthenticated;
-  return {
-      .requests = hits, .denials = is_denied ? hits : 0, .cost_milli = is_denied ? 0 : cost_milli};
+  return {.requests = hits,
+          .denials = is_denied ? hits : 0,
+          .cost_milli = is_denied ? 0 : static_cast<uint64_t>(cost_milli)};
 }
 
 Meter::Meter(size_t most_accounts) : most_accounts_(most_accounts) {}
 Meter::~Meter() = default;
 
 void Meter::begin(const std::shared_ptr<const policy::Policy>& policy, int64_t unix_us) {
-  const auto day = static_cast<int32_t>(unix_us / kDayUs);
+  const int32_t day = day_at(unix_us);
   mutex_.lock();
   if (table_ == nullptr || table_->day != day || table_->policy != policy ||
-      table_->accounts.size() >= most_accounts_) [[unlikely]] {
+      table_->accounts.size() >= table_->most_accounts) [[unlikely]] {
     new_table(policy, day);
   }
 }
@@ -55,6 +62,7 @@ void Meter::new_table(std::shared_ptr<const policy::Policy> policy, int32_t day)
   table_ = std::make_unique<Table>();
   table_->policy = std::move(policy);
   table_->day = day;
+  table_->most_accounts = std::min(most_accounts_, kMostPlaces / table_->endpoints());
   ++table_id_;
 }
 
@@ -65,8 +73,8 @@ void Meter::find_account(const identity::Subject& subject) {
     account->consumer = subject.consumer;
     account->table = table_.get();
     account->cells = std::make_unique<Cell*[]>(table_->endpoints());
-    account->tier = subject.tier;
   }
+  account->tier.store(subject.tier_entry, std::memory_order_relaxed);
   subject.notes.account = account;
   subject.notes.account_table = table_id_;
 }
@@ -107,16 +115,17 @@ std::vector<Row> Meter::fetch() {
   rows.reserve(fetched_.size());
   for (Cell* cell : fetched_) {
     const Account& account = *cell->account;
+    const policy::Tier* const tier = account.tier.load(std::memory_order_relaxed);
     const Amount now{.requests = cell->requests.value(),
                      .denials = cell->denials.value(),
-                     .cost_milli = static_cast<int64_t>(cell->cost.value())};
+                     .cost_milli = cell->cost.value()};
     rows.push_back({.key = {.consumer = account.consumer,
                             .endpoint = account.table->endpoint(cell->endpoint).name,
                             .day = account.table->day},
                     .amount = {.requests = now.requests - cell->fetched.requests,
                                .denials = now.denials - cell->fetched.denials,
                                .cost_milli = now.cost_milli - cell->fetched.cost_milli},
-                    .tier = account.tier});
+                    .tier = tier ? tier->name : std::string(policy::kAnonymousTier)});
     cell->fetched = now;
   }
   std::map<Key, std::pair<Amount, std::string>> late;

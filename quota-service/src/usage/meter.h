@@ -50,7 +50,7 @@ class Meter {
     const Amount amount = amount_of(outcome, hits, cost_milli);
     cell.requests.add(amount.requests);
     cell.denials.add(amount.denials);
-    cell.cost.add(static_cast<uint64_t>(amount.cost_milli));
+    cell.cost.add(amount.cost_milli);
   }
 
   // Decided later, on any thread.
@@ -64,11 +64,12 @@ class Meter {
   struct Table;
   struct alignas(64) Cell {
     LocalCounter requests, denials, cost;
-    Amount fetched;        // what fetch() has given out already
-    uint64_t fetches = 0;  // the fetch after which it was first changed
+    Amount fetched;  // what fetch() has given out already
     const Account* account = nullptr;
     uint32_t endpoint = 0;
+    uint32_t fetches = 0;  // the fetch after which it was last changed
   };
+  static_assert(sizeof(Cell) == 64);
 
   void new_table(std::shared_ptr<const policy::Policy> policy, int32_t day);
   void find_account(const identity::Subject& subject);
@@ -79,7 +80,7 @@ class Meter {
   std::mutex mutex_;
   std::unique_ptr<Table> table_;
   uint64_t table_id_ = 0;
-  uint64_t fetches_ = 1;
+  uint32_t fetches_ = 1;
   std::vector<Cell*> changed_;
   std::vector<std::unique_ptr<Table>> ended_;
   std::vector<Cell*> fetched_;  // fetch()'s own: memory that is used again

@@ -1,0 +1,101 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <memory>
+#include <optional>
+
+#include "cli/admin_client.h"
+#include "cli/session.h"
+#include "cli/usage_text.h"
+
+namespace quota::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct UsageOptions {
+  std::optional<std::string> month;
+  std::optional<std::string> consumer;
+  std::string by = "month";
+  std::string format = "table";
+};
+
+// For a person who waits: how far it has come, on the last line of the terminal.
+class Progress {
+ public:
+  void show(size_t lines) {
+    if (!is_terminal_ || Clock::now() - begin_ < std::chrono::seconds(1)) return;
+    fmt::print(stderr, "\r{} lines of usage", lines);
+    is_shown_ = true;
+  }
+  ~Progress() {
+    if (is_shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+  Progress() = default;
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+ private:
+  const bool is_terminal_ = isatty(STDERR_FILENO) == 1;
+  const Clock::time_point begin_ = Clock::now();
+  bool is_shown_ = false;
+};
+
+absl::StatusOr<UsageReport> fetch(const AdminClient& client, const UsageOptions& options) {
+  std::string path = "/v1/usage?by=" + percent_encode(options.by);
+  if (options.consumer) path += "&consumer=" + percent_encode(*options.consumer);
+  UsageReport report;
+  Progress progress;
+  // The month of the first page is that of all, whatever midnight says.
+  std::optional<std::string> month = options.month;
+  for (std::string after;;) {
+    const std::string of_month = month ? "&month=" + percent_encode(*month) : "";
+    const auto page = client.get(path + of_month + after);
+    if (!page.ok()) return page.status();
+    report.add(*page);
+    progress.show(report.lines.size());
+    month = report.month;
+    const Json& next = page->at("next");
+    if (next.is_null()) return report;
+    after = "&after=" + percent_encode(next.get<std::string>());
+  }
+}
+
+absl::StatusOr<ExitCode> usage(const Session& session, const UsageOptions& options) {
+  const std::string format = session.json ? "json" : options.format;
+  if (format != "table" && format != "csv" && format != "json") {
+    return absl::InvalidArgumentError("--format must be table, csv or json");
+  }
+  const auto client = AdminClient::open(session);
+  if (!client.ok()) return client.status();
+  const auto report = fetch(*client, options);
+  if (!report.ok()) return report.status();
+  if (format == "json") {
+    print_json(usage_json(*report));
+  } else {
+    fmt::print("{}", format == "csv" ? usage_csv(*report) : usage_table(*report));
+  }
+  return kOk;
+}
+
+}  // namespace
+
+void add_usage_command(CLI::App& app, Session& session) {
+  const auto options = std::make_shared<UsageOptions>();
+  CLI::App* const command =
+      app.add_subcommand("usage", "show what consumers have used in a month, for the bill");
+  command->add_option("--month", options->month, "such as 2026-11, in UTC [this month]")
+      ->type_name("MONTH");
+  command->add_option("--consumer", options->consumer, "only this one; '' for anonymous clients")
+      ->type_name("ID");
+  command->add_option("--by", options->by, "day or month [month]")->type_name("PERIOD");
+  command->add_option("--format", options->format, "table, csv or json [table]")
+      ->type_name("FORMAT");
+  command->callback([&session, options] {
+    session.command = [&session, options] { return usage(session, *options); };
+  });
+}
+
+}  // namespace quota::cli
