@@ -43,6 +43,7 @@ void Event::set(const engine::Decision& decision, int64_t at_unix_us, int64_t wa
   month = decision.month;
   unix_us = at_unix_us;
   waited_us = waited;
+  retry_after_us = decision.retry_after_us;
 }
 
 }  // namespace quota::events

@@ -40,6 +40,7 @@ struct Event {
   uint32_t left_out;  // denials that were not logged since the last that was
   int64_t unix_us;
   int64_t waited_us;  // 0: decided at once
+  int64_t retry_after_us;
   int64_t cost_milli;
   engine::LimitState minute;
   engine::LimitState month;
