@@ -55,8 +55,7 @@ class Tap {
 
  private:
   static bool is_denial(const engine::Decision& decision) {
-    return decision.outcome == engine::Outcome::kDenied ||
-           decision.outcome == engine::Outcome::kUnauthenticated || decision.shadow;
+    return events::is_denial(decision.outcome, decision.shadow);
   }
   static bool is_near_month(const engine::Decision& decision) {
     return decision.month.limit > 0 && decision.month.remaining <= decision.month.limit / 5;

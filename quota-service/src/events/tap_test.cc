@@ -77,6 +77,19 @@ TEST(TapTest, CutsOffWhatIsTooLong) {
   EXPECT_EQ(events[0].get(Event::Field::kTrace), test::kTraceparent);
 }
 
+TEST(TapTest, MakesNoAddressOrTraceOfTheBeginningOfSomethingElse) {
+  Tap tap({.most_denials = 10});
+  Asked asked("acme");
+  const std::string trace = std::string(test::kTraceparent) + "-00";
+  asked.check.client_ip = "what a stranger sends";
+  asked.check.attributes = {{"traceparent", trace}};
+  asked.note(tap, test::denied(), kStart);
+  const auto events = drained(tap);
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].get(Event::Field::kClientIp), "");
+  EXPECT_EQ(events[0].get(Event::Field::kTrace), "");
+}
+
 TEST(TapTest, SamplesWhatIsAllowedAtItsRate) {
   Tap tap({.sample_allowed = 0.1, .ring = 1 << 16}, 42);
   Asked asked("acme");
