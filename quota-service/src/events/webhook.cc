@@ -14,8 +14,6 @@
 namespace quota::events {
 namespace {
 
-bool is_visible(char c) { return c > ' ' && c <= '~'; }
-
 // A version 4 UUID.
 std::string random_uuid(std::mt19937_64& random) {
   const uint64_t high = (random() & ~uint64_t{0xf000}) | 0x4000;
@@ -27,42 +25,6 @@ std::string random_uuid(std::mt19937_64& random) {
 bool may_help_to_repeat(int status) { return status >= 500 || status == 408 || status == 429; }
 
 }  // namespace
-
-absl::StatusOr<WebhookUrl> parse_webhook_url(const std::string& url) {
-  const auto wrong = [](const char* why) {
-    return absl::InvalidArgumentError(
-        fmt::format("the webhook's URL {}; it must be like https://host:port/path", why));
-  };
-  const size_t scheme = url.find("://");
-  if (!url.starts_with("https://") && !url.starts_with("http://")) {
-    return wrong("starts neither with https:// nor with http://");
-  }
-  if (!std::ranges::all_of(url, is_visible)) return wrong("holds spaces, or bytes beyond ASCII");
-  if (url.find('#') != std::string::npos) return wrong("holds a fragment, which is never sent");
-  const size_t host = scheme + 3;
-  const size_t end = std::min(url.find_first_of("/?", host), url.size());
-  const std::string authority = url.substr(host, end - host);
-  if (authority.find('@') != std::string::npos) {
-    return wrong("holds a user; the signature says who sends");
-  }
-  const size_t bracket = authority.find(']');
-  const size_t colon = authority.find(':', bracket == std::string::npos ? 0 : bracket);
-  const std::string name = authority.substr(0, colon);
-  if (name.empty() || (name.front() == '[') != (bracket != std::string::npos)) {
-    return wrong("names no host");
-  }
-  if (colon != std::string::npos) {
-    const std::string port = authority.substr(colon + 1);
-    const bool is_number = !port.empty() && port.size() <= 5 &&
-                           port.find_first_not_of("0123456789") == std::string::npos;
-    if (!is_number || std::stoi(port) < 1 || std::stoi(port) > 65'535) {
-      return wrong("has no port from 1 to 65535 after the host");
-    }
-  }
-  std::string target = url.substr(end);
-  if (!target.starts_with('/')) target.insert(0, 1, '/');
-  return WebhookUrl{.origin = url.substr(0, end), .target = std::move(target)};
-}
 
 std::string webhook_signature(const std::string& secret, int64_t unix_s, const std::string& body) {
   return fmt::format("t={},v1={}", unix_s,

@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-#include "absl/status/statusor.h"
+#include "base/http_url.h"
 #include "telemetry/throttle.h"
 
 namespace httplib {
@@ -20,19 +20,11 @@ class Client;
 
 namespace quota::events {
 
-// http(s)://host[:port]/path?query, in parts. The path may be a secret; the origin is not.
-struct WebhookUrl {
-  std::string origin;  // https://hooks.example.com:8443
-  std::string target;  // /services/T0/B0?x=1
-};
-// The error repeats no part of the URL.
-absl::StatusOr<WebhookUrl> parse_webhook_url(const std::string& url);
-
 // "t=<unix time>,v1=<HMAC-SHA256 of "<unix time>.<body>" in hex>"
 std::string webhook_signature(const std::string& secret, int64_t unix_s, const std::string& body);
 
 struct WebhookOptions {
-  WebhookUrl url;
+  HttpUrl url;
   std::string secret;
   int64_t timeout_us = 5'000'000;  // of each step of an attempt
   int attempts = 5;
