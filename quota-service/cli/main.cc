@@ -40,6 +40,7 @@ void declare(CLI::App& app, Session& session) {
   add_quota_commands(app, session);
   add_consumer_commands(app, session);
   add_reload_command(app, session);
+  add_tail_command(app, session);
 }
 
 ExitCode fail(const absl::Status& status) {

@@ -31,6 +31,7 @@ void add_explain_command(CLI::App& app, Session& session);
 void add_quota_commands(CLI::App& app, Session& session);     // get, reset
 void add_consumer_commands(CLI::App& app, Session& session);  // consumer …, set-tier
 void add_reload_command(CLI::App& app, Session& session);
+void add_tail_command(CLI::App& app, Session& session);
 
 // For --json.
 void print_json(const Json& json);

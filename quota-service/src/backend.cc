@@ -56,11 +56,18 @@ class LocalBackend final : public Backend {
 
 class RedisBackend final : public Backend {
  public:
-  absl::Status open(store::RedisStoreOptions options) {
+  absl::Status open(store::RedisStoreOptions options, store::RedisEventsOptions events) {
     options.on_open = [this](uv_loop_t* loop, redis::Client& client) {
       consumers_ = std::make_unique<store::RedisConsumers>(loop, client, directory_);
+      event_calls_ = std::make_unique<store::RedisCalls>(loop, client);
     };
-    options.on_close = [this] { consumers_->close(); };
+    options.on_close = [this] {
+      consumers_->close();
+      event_calls_->close();
+    };
+    events_ = std::make_unique<store::RedisEvents>(events, [this](store::RedisCalls::Call call) {
+      return event_calls_->send(std::move(call));
+    });
     auto store = store::RedisStore::open(std::move(options));
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
@@ -70,6 +77,7 @@ class RedisBackend final : public Backend {
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *consumers_; }
   identity::Directory& directory() override { return directory_; }
+  store::RedisEvents* events() override { return events_.get(); }
 
   absl::Status start(engine::Engine& engine) override {
     store_->start(&engine);
@@ -103,8 +111,10 @@ class RedisBackend final : public Backend {
 
  private:
   identity::PartialDirectory directory_;
-  // Outlives the client that it uses, which is the store's.
+  // Outlive the client that they use, which is the store's.
   std::unique_ptr<store::RedisConsumers> consumers_;
+  std::unique_ptr<store::RedisCalls> event_calls_;
+  std::unique_ptr<store::RedisEvents> events_;
   std::unique_ptr<store::RedisStore> store_;
 };
 
@@ -132,7 +142,9 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::open(const config::Settings& s
     return std::make_unique<LocalBackend>(*std::move(store));
   }
   auto backend = std::make_unique<RedisBackend>();
-  absl::Status status = backend->open(redis_options(settings, *std::move(address->redis)));
+  absl::Status status =
+      backend->open(redis_options(settings, *std::move(address->redis)),
+                    {.streams = settings.events_streams, .maxlen = settings.events_maxlen});
   if (!status.ok()) return status;
   return backend;
 }

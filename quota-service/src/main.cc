@@ -18,6 +18,7 @@
 #include "config/version.h"
 #include "engine/caretaker.h"
 #include "engine/engine.h"
+#include "eventing.h"
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
 #include "rpc/server.h"
@@ -93,13 +94,17 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   metrics.add(std::make_shared<admin::PolicyCollector>(parts.live));
   metrics.add(std::make_shared<admin::StoreCollector>([&] { return parts.backend.sample(); }));
   metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
+  const auto eventing = Eventing::start(settings, parts.backend);
+  if (!eventing.ok()) return eventing.status();
+  metrics.add(std::make_shared<admin::EventCollector>([&] { return (*eventing)->sample(); }));
 
   const auto listen = config::parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
   auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
     return std::make_unique<rpc::Decider>(
         parts.engine, parts.live, parts.backend.directory(),
-        rpc::Books{.counters = counters[static_cast<size_t>(thread)]},
+        rpc::Books{.counters = counters[static_cast<size_t>(thread)],
+                   .tap = (*eventing)->tap(thread)},
         rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
   });
   if (!server.ok()) return server.status();
@@ -120,7 +125,9 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                          .month_used =
                              [&](std::string subject, int32_t period) {
                                return parts.backend.month_used(std::move(subject), period);
-                             }},
+                             },
+                         .events = &(*eventing)->history(),
+                         .renderer = &(*eventing)->renderer()},
         admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
     if (const absl::Status status = admin->start(); !status.ok()) return status;
   }
@@ -139,6 +146,7 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   ready = false;
   (*server)->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
   if (admin != nullptr) admin->stop();
+  (*eventing)->stop();
   return absl::OkStatus();
 }
 

@@ -9,6 +9,8 @@
 #include "admin/metrics.h"
 #include "admin/quota_view.h"
 #include "engine/engine.h"
+#include "events/history.h"
+#include "events/renderer.h"
 #include "identity/directory.h"
 #include "policy/live_policy.h"
 #include "store/consumer_store.h"
@@ -27,6 +29,9 @@ struct AdminDeps {
       ready;  // false before the first decision can be made, and while draining
   std::function<absl::Status()> reload;  // reads the policy again
   MonthUsed month_used;
+  // Both or neither.
+  const events::History* events = nullptr;
+  const events::Renderer* renderer = nullptr;
 };
 
 struct AdminSettings {

@@ -25,7 +25,7 @@ struct PumpOptions {
   int64_t most_denials = 0;        // events of denials each second, of all threads together
   int64_t slow_us = 0;             // as the taps have it
   int64_t quiet_us = 600'000'000;  // as the taps have it
-  size_t most_pending = 1024;      // thresholds that wait for the noticeboard
+  size_t most_pending = 256;       // thresholds that wait for the noticeboard
 };
 
 // Where events go. What may be null is not there.
