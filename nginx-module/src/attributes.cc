@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "traceparent.h"
+
 namespace quota {
 namespace {
 
@@ -73,6 +75,21 @@ std::string_view request_header(ngx_http_request_t* r, std::string_view lower_na
     }
   }
   return value;
+}
+
+// The request's traceparent, if it has one that can be one.
+std::string_view traceparent_of(ngx_http_request_t* r) {
+  std::string_view found;
+  for (const ngx_list_part_t* part = &r->headers_in.headers.part; part; part = part->next) {
+    const auto* headers = static_cast<const ngx_table_elt_t*>(part->elts);
+    for (ngx_uint_t i = 0; i < part->nelts; ++i) {
+      if (headers[i].hash == 0 || !is_same_header(view(headers[i].key), kTraceparent)) continue;
+      if (!found.empty()) return {};  // whose is it?
+      found = view(headers[i].value);
+      if (!may_be_traceparent(found)) return {};
+    }
+  }
+  return found;
 }
 
 }  // namespace
@@ -148,11 +165,16 @@ Fact Attribute::evaluate(ngx_http_request_t* r) const {
 }
 
 void Facts::gather(ngx_http_request_t* r, std::span<Attribute* const> attributes) {
-  for (const Attribute* attribute : attributes) {
-    if (size_ == facts_.size()) return;
-    facts_[size_] = attribute->evaluate(r);
-    if (!facts_[size_].value.empty()) ++size_;
+  bool has_traceparent = false;
+  for (const Attribute* attribute : attributes.first(std::min(attributes.size(), kMaxAttributes))) {
+    has_traceparent = has_traceparent || attribute->name() == kTraceparent;
+    add(attribute->evaluate(r));
   }
+  if (!has_traceparent) add({Field::kAttributes, kTraceparent, traceparent_of(r)});
+}
+
+void Facts::add(const Fact& fact) {
+  if (!fact.value.empty()) facts_[size_++] = fact;
 }
 
 }  // namespace quota

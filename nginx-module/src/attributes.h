@@ -43,13 +43,16 @@ bool is_attribute_name(std::string_view name);
 // The facts of one request, for a Check.
 class Facts {
  public:
-  // Attributes without a value are left out. Throws std::bad_alloc.
+  // Attributes without a value are left out. The request's traceparent is one of them by itself,
+  // unless an attribute of this name is configured. Throws std::bad_alloc.
   void gather(ngx_http_request_t* r, std::span<Attribute* const> attributes);
 
   std::span<const Fact> get() const { return {facts_.data(), size_}; }
 
  private:
-  std::array<Fact, kMaxAttributes> facts_;
+  void add(const Fact& fact);
+
+  std::array<Fact, kMaxAttributes + 1> facts_;
   size_t size_ = 0;
 };
 

@@ -42,6 +42,7 @@ void declare(CLI::App& app, Session& session) {
   add_reload_command(app, session);
   add_simulate_command(app, session);
   add_usage_command(app, session);
+  add_tail_command(app, session);
 }
 
 ExitCode fail(const absl::Status& status) {

@@ -33,6 +33,7 @@ void add_consumer_commands(CLI::App& app, Session& session);  // consumer …, s
 void add_reload_command(CLI::App& app, Session& session);
 void add_simulate_command(CLI::App& app, Session& session);
 void add_usage_command(CLI::App& app, Session& session);
+void add_tail_command(CLI::App& app, Session& session);
 
 // For --json.
 void print_json(const Json& json);

@@ -62,7 +62,8 @@ class LocalBackend final : public Backend {
 
 class RedisBackend final : public Backend {
  public:
-  absl::Status open(store::RedisStoreOptions options, bool keeps_usage) {
+  absl::Status open(store::RedisStoreOptions options, store::RedisEventsOptions events,
+                    bool keeps_usage) {
     std::unique_ptr<store::UsageJournal> journal;
     if (keeps_usage && !options.journal.empty()) {
       auto opened = store::UsageJournal::open(options.journal + ".usage");
@@ -73,13 +74,18 @@ class RedisBackend final : public Backend {
     }
     options.on_open = [&, this](uv_loop_t* loop, redis::Client& client) {
       consumers_ = std::make_unique<store::RedisConsumers>(loop, client, directory_);
+      event_calls_ = std::make_unique<store::RedisCalls>(loop, client);
       if (!keeps_usage) return;
       usage_ = std::make_unique<store::RedisUsage>(loop, client, std::move(journal));
     };
     options.on_close = [this] {
       consumers_->close();
+      event_calls_->close();
       if (usage_ != nullptr) usage_->shut();
     };
+    events_ = std::make_unique<store::RedisEvents>(events, [this](store::RedisCalls::Call call) {
+      return event_calls_->send(std::move(call));
+    });
     auto store = store::RedisStore::open(std::move(options));
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
@@ -90,6 +96,7 @@ class RedisBackend final : public Backend {
   store::ConsumerStore& consumers() override { return *consumers_; }
   usage::UsageStore* usage() override { return usage_.get(); }
   identity::Directory& directory() override { return directory_; }
+  store::RedisEvents* events() override { return events_.get(); }
 
   absl::Status start(engine::Engine& engine) override {
     store_->start(&engine);
@@ -125,6 +132,8 @@ class RedisBackend final : public Backend {
   identity::PartialDirectory directory_;
   // These outlive the client that they use, which is the store's.
   std::unique_ptr<store::RedisConsumers> consumers_;
+  std::unique_ptr<store::RedisCalls> event_calls_;
+  std::unique_ptr<store::RedisEvents> events_;
   std::unique_ptr<store::RedisUsage> usage_;
   std::unique_ptr<store::RedisStore> store_;
 };
@@ -160,8 +169,9 @@ absl::StatusOr<std::unique_ptr<Backend>> Backend::open(const config::Settings& s
     return std::make_unique<LocalBackend>(*std::move(store), std::move(usage));
   }
   auto backend = std::make_unique<RedisBackend>();
-  absl::Status status =
-      backend->open(redis_options(settings, *std::move(address->redis)), keeps_usage);
+  absl::Status status = backend->open(
+      redis_options(settings, *std::move(address->redis)),
+      {.streams = settings.events_streams, .maxlen = settings.events_maxlen}, keeps_usage);
   if (!status.ok()) return status;
   return backend;
 }

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "identity/directory.h"
 #include "store/consumer_store.h"
+#include "store/redis_events.h"
 #include "usage/usage_store.h"
 
 namespace quota {
@@ -29,6 +30,9 @@ class Backend {
   virtual absl::Status start(engine::Engine& engine) = 0;
   // After the last decision: every count is saved.
   virtual absl::Status close(engine::Engine& engine) = 0;
+
+  // Events and notices in Redis, until close(); null: there is none.
+  virtual store::RedisEvents* events() { return nullptr; }
 
   virtual absl::StatusOr<int64_t> month_used(std::string subject, int32_t period) = 0;
   virtual admin::StoreCollector::Sample sample() const = 0;

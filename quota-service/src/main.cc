@@ -18,6 +18,7 @@
 #include "config/version.h"
 #include "engine/caretaker.h"
 #include "engine/engine.h"
+#include "eventing.h"
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
 #include "rpc/server.h"
@@ -109,6 +110,9 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
     metrics.add(std::make_shared<admin::UsageCollector>(*usage));
   }
   metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
+  const auto eventing = Eventing::start(settings, parts.backend);
+  if (!eventing.ok()) return eventing.status();
+  metrics.add(std::make_shared<admin::EventCollector>([&] { return (*eventing)->sample(); }));
 
   const auto listen = config::parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
@@ -116,7 +120,8 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
     return std::make_unique<rpc::Decider>(
         parts.engine, parts.live, parts.backend.directory(),
         rpc::Books{.counters = counters[static_cast<size_t>(thread)],
-                   .meter = parts.meters[static_cast<size_t>(thread)]},
+                   .meter = parts.meters[static_cast<size_t>(thread)],
+                   .tap = (*eventing)->tap(thread)},
         rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
   });
   if (!server.ok()) return server.status();
@@ -138,7 +143,9 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                              [&](std::string subject, int32_t period) {
                                return parts.backend.month_used(std::move(subject), period);
                              },
-                         .usage = parts.backend.usage()},
+                         .usage = parts.backend.usage(),
+                         .events = &(*eventing)->history(),
+                         .renderer = &(*eventing)->renderer()},
         admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
     if (const absl::Status status = admin->start(); !status.ok()) return status;
   }
@@ -157,6 +164,7 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   ready = false;
   (*server)->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
   if (admin != nullptr) admin->stop();
+  (*eventing)->stop();
   return absl::OkStatus();
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "admin/consumers.h"
+#include "admin/events_view.h"
 #include "admin/explain.h"
 #include "admin/http_server.h"
 #include "admin/policy_view.h"
@@ -69,6 +70,12 @@ class AdminServer::Impl {
         [this](const Request& request, Id id) { return consumers_.put(request, id); });
     add("DELETE", "/v1/consumers/{id}", kWrite,
         [this](const Request&, Id id) { return consumers_.remove(id); });
+
+    if (deps_.events == nullptr) return;
+    add("GET", "/v1/events", Router::Access::kPrivate,
+        [view = EventsView(*deps_.events, *deps_.renderer)](const Request& request, Id) {
+          return view.get(request);
+        });
   }
 
   Reply metrics() const {

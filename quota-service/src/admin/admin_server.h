@@ -9,6 +9,8 @@
 #include "admin/metrics.h"
 #include "admin/quota_view.h"
 #include "engine/engine.h"
+#include "events/history.h"
+#include "events/renderer.h"
 #include "identity/directory.h"
 #include "policy/live_policy.h"
 #include "store/consumer_store.h"
@@ -29,6 +31,9 @@ struct AdminDeps {
   std::function<absl::Status()> reload;  // reads the policy again
   MonthUsed month_used;
   usage::UsageStore* usage = nullptr;  // null: none is kept
+  // Both or neither.
+  const events::History* events = nullptr;
+  const events::Renderer* renderer = nullptr;
 };
 
 struct AdminSettings {

@@ -32,7 +32,8 @@ Reply Router::route(const Request& request) const {
       allowed += (allowed.empty() ? "" : ", ") + route.method;
       continue;
     }
-    if (route.access == Access::kWrite) {
+    const bool is_closed = route.access == Access::kPrivate && !token_.empty();
+    if (route.access == Access::kWrite || is_closed) {
       if (auto refusal = refuse_write(request.authorization, token_)) return *std::move(refusal);
     }
     return route.handler(request, route.id_in(request.path));

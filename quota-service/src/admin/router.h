@@ -12,11 +12,13 @@ namespace quota::admin {
 // Finds the handler of a request by method and path.
 class Router {
  public:
-  enum class Access { kRead, kWrite };
+  // kPrivate: reads what not everybody may see.
+  enum class Access { kRead, kPrivate, kWrite };
   // `id` is what stands in the place of {id}: any bytes but none at all.
   using Handler = std::function<Reply(const Request& request, const std::string& id)>;
 
-  // A writing route is open only to requests that carry the token.
+  // A writing route is open only to requests that carry the token, a private one as well if there
+  // is a token.
   explicit Router(std::string token) : token_(std::move(token)) {}
 
   // `pattern` is a path that may hold {id} once, which stands for everything between what is before

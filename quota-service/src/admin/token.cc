@@ -35,7 +35,7 @@ std::optional<Reply> refuse_write(const std::string& authorization, const std::s
   if (is_same(bearer_of(authorization), token)) return std::nullopt;
   Reply reply = problem(
       401, authorization.empty()
-               ? "this call changes something: send the admin token as Authorization: Bearer"
+               ? "this call needs the admin token: send it as Authorization: Bearer"
                : "the Authorization header does not carry quotad's admin token");
   reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"quotad\"");
   return reply;

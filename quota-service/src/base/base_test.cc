@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/hmac.h"
 #include "base/ip.h"
 #include "base/sha256.h"
 #include "base/siphash.h"
@@ -141,6 +142,19 @@ TEST(Clock, MonotonicTimeDoesNotRunBackwards) {
   const Now first = read_clocks();
   EXPECT_LE(first.mono_us, read_clocks().mono_us);
   EXPECT_GT(first.unix_us, 0);
+}
+
+// RFC 4231, test cases 1 and 2.
+TEST(HmacTest, GivesWhatTheStandardSays) {
+  EXPECT_EQ(to_hex(hmac_sha256(std::string(20, '\x0b'), "Hi There")),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  EXPECT_EQ(to_hex(hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(HmacTest, TakesAnEmptyKeyAndNoData) {
+  EXPECT_EQ(to_hex(hmac_sha256("", "")),
+            "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "base/http_url.h"
 #include "config/invalid.h"
 
 namespace quota::config {
@@ -53,6 +54,25 @@ absl::Status check_log_level(const std::string& text) {
 absl::Status check_log_format(const std::string& text) {
   if (text == "text" || text == "json") return absl::OkStatus();
   return invalid("\"{}\" is neither text nor json", text);
+}
+
+absl::Status check_events(const std::string& text) {
+  if (text == "off" || text == "file" || text == "redis") return absl::OkStatus();
+  return invalid("\"{}\" is not one of off, file, redis", text);
+}
+
+absl::Status check_events_file(const std::string& text) {
+  if (text.empty() || (text.starts_with('/') && !text.ends_with('/'))) return absl::OkStatus();
+  return invalid("\"{}\" is not the absolute path of a file", text);
+}
+
+absl::Status check_webhook(const std::string& text) {
+  return text.empty() ? absl::OkStatus() : parse_http_url(text).status();
+}
+
+absl::Status check_privacy(const std::string& text) {
+  if (text == "full" || text == "hashed" || text == "minimal") return absl::OkStatus();
+  return invalid("\"{}\" is not one of full, hashed, minimal", text);
 }
 
 constexpr int64_t kBillion = 1'000'000'000;
@@ -116,6 +136,37 @@ constexpr std::array kFields = {
     Field{"admin_token_file", "Admin API", "FILE",
           "token that writes must carry; or QUOTAD_ADMIN_TOKEN holds it",
           &Settings::admin_token_file},
+    Field{"events", "Events", "WHERE", "where decision events go: off, file or redis",
+          &Settings::events, 0, 0, check_events},
+    Field{"events_file", "Events", "FILE", "of events: file; JSON lines", &Settings::events_file, 0,
+          0, check_events_file},
+    Field{"events_file_max_mb", "Events", "MB", "size at which the file is moved to FILE.1",
+          &Settings::events_file_max_mb, 1, 1'000'000},
+    Field{"events_sample", "Events", "RATE", "share of the allowed decisions that become events",
+          &Settings::events_sample, 0, 1},
+    Field{"events_denials_per_second", "Events", "N", "denials that become events, at most",
+          &Settings::events_denials_per_second, 0, 1'000'000},
+    Field{"events_batch", "Events", "N", "events written at once", &Settings::events_batch, 1,
+          4'096},
+    Field{"events_interval_ms", "Events", "MS", "how often events are written",
+          &Settings::events_interval_ms, 10, 60'000},
+    Field{"events_streams", "Events", "N", "of events: redis; streams that share them",
+          &Settings::events_streams, 1, 1'024},
+    Field{"events_maxlen", "Events", "N", "of events: redis; batches that a stream keeps, about",
+          &Settings::events_maxlen, 1, 10'000'000},
+    Field{"events_privacy", "Events", "HOW", "what they show of who asks: full, hashed or minimal",
+          &Settings::events_privacy, 0, 0, check_privacy},
+    Field{"events_hash_key_file", "Events", "FILE",
+          "key of the hashes; or QUOTAD_EVENTS_HASH_KEY holds it", &Settings::events_hash_key_file},
+    Field{"webhook_url", "Events", "URL", "is told of months used up and of first denials",
+          &Settings::webhook_url, 0, 0, check_webhook},
+    Field{"webhook_secret_file", "Events", "FILE",
+          "signs what it is told; or QUOTAD_WEBHOOK_SECRET holds it",
+          &Settings::webhook_secret_file},
+    Field{"log_denials", "Log", "BOOL", "log a denial each second, with a count of the others",
+          &Settings::log_denials, 0, 0, check_bool},
+    Field{"slow_decision_ms", "Log", "MS", "log decisions that took longer; 0 for none",
+          &Settings::slow_decision_ms, 0, kHourMs},
     Field{"log_level", "Log", "LEVEL", "trace, debug, info, warn, error or off",
           &Settings::log_level, 0, 0, check_log_level},
     Field{"log_format", "Log", "FORMAT", "text or json", &Settings::log_format, 0, 0,
@@ -129,6 +180,18 @@ absl::Status assign_number(const Field& field, const std::string& text, Integer&
     return invalid("\"{}\" is not a whole number from {} to {}", text, field.least, field.most);
   }
   target = static_cast<Integer>(number);
+  return absl::OkStatus();
+}
+
+absl::Status assign_decimal(const Field& field, const std::string& text, double& target) {
+  double number = 0;
+  const bool is_plain = text.find_first_not_of("0123456789.") == std::string::npos;
+  if (!is_plain || !absl::SimpleAtod(text, &number) ||
+      !(number >= static_cast<double>(field.least) && number <= static_cast<double>(field.most))) {
+    return invalid("\"{}\" is not a number from {} to {} such as {}.1", text, field.least,
+                   field.most, field.least);
+  }
+  target = number;
   return absl::OkStatus();
 }
 
@@ -157,6 +220,9 @@ absl::Status assign(const Field& field, const std::string& text, Settings& setti
   }
   if (const auto* number = std::get_if<int64_t Settings::*>(&field.member)) {
     return assign_number(field, text, settings.*(*number));
+  }
+  if (const auto* number = std::get_if<double Settings::*>(&field.member)) {
+    return assign_decimal(field, text, settings.*(*number));
   }
   if (field.check != nullptr) {
     if (absl::Status status = field.check(text); !status.ok()) return status;

@@ -17,7 +17,8 @@ struct Field {
   std::string_view group;  // in --help
   std::string_view value;  // what --help calls its value
   std::string_view help;
-  std::variant<std::string Settings::*, int Settings::*, int64_t Settings::*> member;
+  std::variant<std::string Settings::*, int Settings::*, int64_t Settings::*, double Settings::*>
+      member;
   int64_t least = 0;  // of a number
   int64_t most = 0;
   absl::Status (*check)(const std::string& text) = nullptr;  // of a text

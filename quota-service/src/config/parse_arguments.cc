@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <map>
 #include <string>
@@ -18,6 +19,12 @@ namespace quota::config {
 namespace {
 
 constexpr std::string_view kPrefix = "QUOTAD_";
+// Variables that are no setting of that name: the file of settings, and the secrets.
+constexpr std::array<std::string_view, 5> kNoFields = {
+    "QUOTAD_CONFIG", "QUOTAD_ADMIN_TOKEN", "QUOTAD_STORE_PASSWORD", "QUOTAD_EVENTS_HASH_KEY",
+    "QUOTAD_WEBHOOK_SECRET"};
+
+constexpr size_t kShortestKey = 16;
 
 struct Flags {
   std::optional<std::string> config;
@@ -37,10 +44,7 @@ absl::Status refuse_unknown_variables() {
     std::string_view name = *entry;
     name = name.substr(0, name.find('='));
     if (!name.starts_with(kPrefix) || is_service_link(name)) continue;
-    if (name == "QUOTAD_CONFIG" || name == "QUOTAD_ADMIN_TOKEN" ||
-        name == "QUOTAD_STORE_PASSWORD") {
-      continue;
-    }
+    if (std::ranges::count(kNoFields, name) > 0) continue;
     const bool known = std::ranges::any_of(
         fields(), [&](const Field& field) { return variable_of(field) == name; });
     if (!known) {
@@ -74,6 +78,11 @@ absl::Status apply_flags(const Flags& flags, Settings& settings) {
           "into "
           "a file for --store-password-file, or into QUOTAD_STORE_PASSWORD");
     }
+    if (field->name == "webhook_url" && text.find('?') != std::string::npos) {
+      return invalid(
+          "--webhook-url: a query on the command line is shown to every user of this host; put the "
+          "URL into quotad.yaml or QUOTAD_WEBHOOK_URL");
+    }
     if (absl::Status status = assign(*field, text, settings); !status.ok()) {
       return located(status, flag_of(*field));
     }
@@ -102,6 +111,39 @@ void declare_flags(CLI::App& app, Flags& flags) {
       "A flag wins over a variable, and a variable over the file.");
 }
 
+absl::Status read_secrets(ParsedArguments& parsed) {
+  Settings& settings = parsed.settings;
+  struct Secret {
+    const char* setting;
+    const char* variable;
+    const std::string& path;
+    std::string& value;
+    size_t shortest;
+  };
+  const Secret secrets[] = {{"store_password_file", "QUOTAD_STORE_PASSWORD",
+                             settings.store_password_file, settings.store_password, 0},
+                            {"events_hash_key_file", "QUOTAD_EVENTS_HASH_KEY",
+                             settings.events_hash_key_file, settings.events_hash_key, kShortestKey},
+                            {"webhook_secret_file", "QUOTAD_WEBHOOK_SECRET",
+                             settings.webhook_secret_file, settings.webhook_secret, kShortestKey}};
+  for (const Secret& secret : secrets) {
+    auto value = read_secret({.setting = secret.setting,
+                              .variable = secret.variable,
+                              .path = secret.path,
+                              .value = std::getenv(secret.variable)},
+                             parsed.warnings);
+    if (!value.ok()) return value.status();
+    if (value->has_value() && (*value)->size() < secret.shortest) {
+      return invalid(
+          "{}: the secret must have {} characters or more, for example from: openssl "
+          "rand -hex 32",
+          secret.path.empty() ? secret.variable : secret.setting, secret.shortest);
+    }
+    secret.value = value->value_or("");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status read_sources(const Flags& flags, ParsedArguments& parsed) {
   Settings& settings = parsed.settings;
   const char* config = std::getenv("QUOTAD_CONFIG");
@@ -117,14 +159,7 @@ absl::Status read_sources(const Flags& flags, ParsedArguments& parsed) {
                                 parsed.warnings);
   if (!token.ok()) return token.status();
   settings.admin_token = *std::move(token);
-  auto password = read_secret({.setting = "store_password_file",
-                               .variable = "QUOTAD_STORE_PASSWORD",
-                               .path = settings.store_password_file,
-                               .value = std::getenv("QUOTAD_STORE_PASSWORD")},
-                              parsed.warnings);
-  if (!password.ok()) return password.status();
-  settings.store_password = password->value_or("");
-  return absl::OkStatus();
+  return read_secrets(parsed);
 }
 
 }  // namespace

@@ -199,6 +199,51 @@ TEST_F(ParseArguments, SettingsOfTheStoreMayStandBelowIt) {
                     HasSubstr("store_password_file"), Not(HasSubstr("hunter2"))));
 }
 
+TEST_F(ParseArguments, SettingsOfEventsAndWebhookMayStandBelowThem) {
+  const std::string path = file("quotad.yaml",
+                                "events: {to: redis, sample: 0.25, privacy: minimal}\n"
+                                "webhook: {url: 'https://h/x?token=1'}\n");
+  const auto parsed = parse({"--config", path.c_str()});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->settings.events, "redis");
+  EXPECT_EQ(parsed->settings.events_sample, 0.25);
+  EXPECT_EQ(parsed->settings.events_privacy, "minimal");
+  EXPECT_EQ(parsed->settings.webhook_url, "https://h/x?token=1");
+  EXPECT_EQ(fault_of_file("events: off\n"), "");
+  EXPECT_THAT(fault_of_file("webhook: https://h/\n"), HasSubstr("1:1: there is no setting"));
+  EXPECT_THAT(fault_of_file("events: {to: file, to: redis}\n"), HasSubstr("set twice"));
+  EXPECT_THAT(fault_of_file("events: {store: {url: x}}\n"),
+              HasSubstr("there is no setting `events_store`"));
+  EXPECT_THAT(fault_of_file("webhook: {secret: hunter2hunter2hunter2}\n"),
+              AllOf(HasSubstr("webhook_secret_file"), Not(HasSubstr("hunter2"))));
+}
+
+TEST_F(ParseArguments, ARateIsADecimalFromNoneToAll) {
+  for (const char* good : {"0", "1", "0.5", "1.0", ".25"}) {
+    EXPECT_EQ(fault({"--events-sample", good}), "") << good;
+  }
+  for (const char* bad : {"", "1.1", "-0.1", "nan", "inf", "1e-3", "0x1", "half", "0,5", "."}) {
+    EXPECT_THAT(fault({"--events-sample", bad}), HasSubstr("is not a number from 0 to 1")) << bad;
+  }
+}
+
+TEST_F(ParseArguments, SecretsOfEventsComeFromFilesOrTheEnvironmentAndAreNotShort) {
+  const std::string path = file("hash.key", "0123456789abcdef\n");
+  set("QUOTAD_WEBHOOK_SECRET", "fedcba9876543210");
+  const auto parsed = parse({"--events-hash-key-file", path.c_str()});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->settings.events_hash_key, "0123456789abcdef");
+  EXPECT_EQ(parsed->settings.webhook_secret, "fedcba9876543210");
+  set("QUOTAD_WEBHOOK_SECRET", "hunter2");
+  EXPECT_THAT(fault({}), AllOf(HasSubstr("QUOTAD_WEBHOOK_SECRET: the secret must have 16"),
+                               Not(HasSubstr("hunter2"))));
+}
+
+TEST_F(ParseArguments, AQueryOfAWebhookIsNotPutWhereEverybodyReadsIt) {
+  EXPECT_THAT(fault({"--webhook-url", "https://h/?token=hunter2"}),
+              AllOf(HasSubstr("QUOTAD_WEBHOOK_URL"), Not(HasSubstr("hunter2"))));
+}
+
 TEST_F(ParseArguments, ATokenFileThatEverybodyReadsIsWarnedAbout) {
   const std::string path = file("token", "0123456789abcdef\n", 0644);
   const auto parsed = parse({"--admin-token-file", path.c_str()});

@@ -37,6 +37,21 @@ struct Settings {
   std::string usage = "on";                              // or off
   std::string store_tls_ca, store_tls_cert, store_tls_key, store_tls_server_name;
   int drain_timeout_ms = 5'000;
+  std::string events = "off";  // or file, redis
+  std::string events_file;
+  int events_file_max_mb = 100;
+  double events_sample = 0.1;
+  int events_denials_per_second = 1'000;
+  int events_batch = 256;
+  int events_interval_ms = 100;
+  int events_streams = 4;
+  int events_maxlen = 2'000;
+  std::string events_privacy = "hashed";  // or full, minimal
+  std::string events_hash_key_file;       // or QUOTAD_EVENTS_HASH_KEY itself
+  std::string webhook_url;
+  std::string webhook_secret_file;  // or QUOTAD_WEBHOOK_SECRET itself
+  std::string log_denials = "true";
+  int slow_decision_ms = 20;  // 0: none is
   std::string log_level = "info";
   std::string log_format = "text";  // or json
   bool check_only = false;          // --check: validate everything, start nothing
@@ -44,6 +59,8 @@ struct Settings {
   // Read from their files or the environment; never printed.
   std::string admin_token;
   std::string store_password;
+  std::string events_hash_key;
+  std::string webhook_secret;
 };
 
 // What main does next: run with the settings, or leave with this text and code (--help, --version).

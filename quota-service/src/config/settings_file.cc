@@ -2,6 +2,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <array>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +17,8 @@ namespace quota::config {
 namespace {
 
 constexpr size_t kLargestFile = 1 << 20;
+constexpr std::array<std::string_view, 4> kSecrets = {"admin_token", "store_password",
+                                                      "events_hash_key", "webhook_secret"};
 
 absl::Status error_at(const std::string& path, const YAML::Mark& mark, std::string_view message) {
   return invalid("{}:{}:{}: {}", path, mark.line + 1, mark.column + 1, message);
@@ -26,29 +30,42 @@ std::string hint_for(const std::string& name) {
   return policy::hint(name, known);
 }
 
-// The settings of one map. Those of the store may stand below it: store: {url: …, exact: true}.
-absl::Status read_map(const std::string& path, const YAML::Node& map, const std::string& prefix,
+// Settings that may stand together below a name: store: {url: …, exact: true}. What the name alone
+// sets is called `itself` there.
+struct Section {
+  std::string_view name;
+  std::string_view itself;
+};
+constexpr std::array kSections = {Section{"store", "url"}, Section{"events", "to"},
+                                  Section{"webhook", ""}};
+
+std::string full_name(const Section* section, const std::string& word) {
+  if (section == nullptr) return word;
+  if (word == section->itself) return std::string(section->name);
+  return fmt::format("{}_{}", section->name, word);
+}
+
+absl::Status read_map(const std::string& path, const YAML::Node& map, const Section* section,
                       absl::flat_hash_set<std::string>& seen, Settings& settings) {
   for (const auto& entry : map) {
     const YAML::Mark at = entry.first.Mark();
     if (!entry.first.IsScalar()) return error_at(path, at, "the name of a setting must be a word");
-    const std::string& word = entry.first.Scalar();
-    const std::string name = prefix.empty()  ? word
-                             : word == "url" ? prefix
-                                             : fmt::format("{}_{}", prefix, word);
-    if (name == "admin_token" || name == "store_password") {
+    const std::string name = full_name(section, entry.first.Scalar());
+    for (const std::string_view secret : kSecrets) {
+      if (name != secret) continue;
       return error_at(path, at,
                       fmt::format("a secret does not belong here: name its file as {}_file", name));
+    }
+    const auto* const below = std::ranges::find(kSections, name, &Section::name);
+    if (section == nullptr && below != kSections.end() && entry.second.IsMap()) {
+      absl::Status status = read_map(path, entry.second, below, seen, settings);
+      if (!status.ok()) return status;
+      continue;
     }
     const Field* field = find_field(name);
     if (field == nullptr) {
       return error_at(
           path, at, fmt::format("there is no setting {}; {}", policy::show(name), hint_for(name)));
-    }
-    if (prefix.empty() && name == "store" && entry.second.IsMap()) {
-      absl::Status status = read_map(path, entry.second, name, seen, settings);
-      if (!status.ok()) return status;
-      continue;
     }
     if (!seen.insert(name).second) {
       return error_at(path, at, fmt::format("{} is set twice: keep one of them", name));
@@ -71,7 +88,7 @@ absl::Status read_document(const std::string& path, const YAML::Node& root, Sett
     return error_at(path, root.Mark(), "the file must hold settings such as \"threads: 2\"");
   }
   absl::flat_hash_set<std::string> seen;
-  return read_map(path, root, "", seen, settings);
+  return read_map(path, root, nullptr, seen, settings);
 }
 
 }  // namespace

@@ -72,6 +72,27 @@ absl::Status validate_store(const Settings& settings) {
   return absl::OkStatus();
 }
 
+absl::Status validate_events(const Settings& settings) {
+  if (settings.events == "file" && settings.events_file.empty()) {
+    return invalid("events: file needs events_file, the file to write to");
+  }
+  if (settings.events != "file" && !settings.events_file.empty()) {
+    return invalid("events_file has no effect while events is {}: set it to file, or remove it",
+                   settings.events);
+  }
+  const auto store = parse_store(settings.store);
+  if (settings.events == "redis" && store.ok() && !store->redis) {
+    return invalid("events: redis needs a store in Redis, and this one is {}: use events: file",
+                   store->text());
+  }
+  if (settings.webhook_url.empty() != settings.webhook_secret.empty()) {
+    return invalid(
+        "webhook_url and its secret belong together: give webhook_secret_file or "
+        "QUOTAD_WEBHOOK_SECRET with it, or neither");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<StoreAddress> parse_store(const std::string& text) {
@@ -122,6 +143,7 @@ absl::Status validate(const Settings& settings) {
   if (!listen.ok()) return listen.status();
   if (absl::Status status = validate_tls(settings, *listen); !status.ok()) return status;
   if (absl::Status status = validate_store(settings); !status.ok()) return status;
+  if (absl::Status status = validate_events(settings); !status.ok()) return status;
   return validate_admin(settings);
 }
 

@@ -8,7 +8,9 @@
 namespace quota::config {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::string fault(const Settings& settings) { return std::string(validate(settings).message()); }
 
@@ -68,6 +70,40 @@ TEST(Validate, NamesTheSettingThatIsOutOfRange) {
   settings = Settings{};
   settings.max_subjects = 0;
   EXPECT_THAT(fault(settings), HasSubstr("max_subjects: "));
+}
+
+TEST(Validate, EventsNeedWhereTheyGo) {
+  Settings settings;
+  settings.events = "file";
+  EXPECT_THAT(fault(settings), HasSubstr("needs events_file"));
+  settings.events_file = "/var/log/quotad/events.jsonl";
+  EXPECT_EQ(fault(settings), "");
+  settings.events = "off";
+  EXPECT_THAT(fault(settings), HasSubstr("events_file has no effect while events is off"));
+  settings.events_file = "events.jsonl";
+  EXPECT_THAT(fault(settings), HasSubstr("events_file: \"events.jsonl\" is not the absolute path"));
+}
+
+TEST(Validate, EventsInRedisNeedRedis) {
+  Settings settings;
+  settings.events = "redis";
+  EXPECT_THAT(fault(settings), HasSubstr("events: redis needs a store in Redis"));
+  settings.store = "redis://redis";
+  EXPECT_EQ(fault(settings), "");
+}
+
+TEST(Validate, AWebhookIsSignedAndItsUrlIsNotRepeated) {
+  Settings settings;
+  settings.webhook_url = "https://hooks.example.com/hunter2";
+  EXPECT_THAT(fault(settings),
+              AllOf(HasSubstr("QUOTAD_WEBHOOK_SECRET"), Not(HasSubstr("hunter2"))));
+  settings.webhook_secret = "0123456789abcdef";
+  EXPECT_EQ(fault(settings), "");
+  settings.webhook_url = "hooks.example.com/hunter2";
+  EXPECT_THAT(fault(settings),
+              AllOf(HasSubstr("webhook_url: the URL starts neither"), Not(HasSubstr("hunter2"))));
+  settings.webhook_url.clear();
+  EXPECT_THAT(fault(settings), HasSubstr("belong together"));
 }
 
 }  // namespace

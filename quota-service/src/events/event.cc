@@ -14,6 +14,11 @@ std::string_view trace_of(const identity::Check& check) {
   return found == check.attributes.end() ? std::string_view() : found->value;
 }
 
+// The part that fits would be another one.
+std::string_view whole(std::string_view value, Event::Field field) {
+  return value.size() > Event::kMost[static_cast<size_t>(field)] ? std::string_view() : value;
+}
+
 }  // namespace
 
 void Event::fill(const identity::Check& check, const identity::Subject& subject,
@@ -21,9 +26,13 @@ void Event::fill(const identity::Check& check, const identity::Subject& subject,
   is_consumer = subject.kind == identity::Kind::kConsumer;
   hits = check.hits;
   cost_milli = cost;
-  const std::array<std::string_view, kFields> values = {
-      subject.consumer, subject.tier,    endpoint.name,  check.method,
-      check.path,       check.client_ip, trace_of(check)};
+  const std::array<std::string_view, kFields> values = {subject.consumer,
+                                                        subject.tier,
+                                                        endpoint.name,
+                                                        check.method,
+                                                        check.path,
+                                                        whole(check.client_ip, Field::kClientIp),
+                                                        whole(trace_of(check), Field::kTrace)};
   size_t end = 0;
   for (size_t i = 0; i < kFields; ++i) {
     const size_t length = std::min<size_t>(values[i].size(), kMost[i]);
@@ -43,6 +52,7 @@ void Event::set(const engine::Decision& decision, int64_t at_unix_us, int64_t wa
   month = decision.month;
   unix_us = at_unix_us;
   waited_us = waited;
+  retry_after_us = decision.retry_after_us;
 }
 
 }  // namespace quota::events

@@ -19,12 +19,18 @@ enum class Kind : uint8_t {
   kFirstDenial,  // denied for the first time after a quiet while
 };
 
+// Also one that is only noted, because the policy's mode is shadow.
+inline bool is_denial(engine::Outcome outcome, bool shadow) {
+  return outcome == engine::Outcome::kDenied || outcome == engine::Outcome::kUnauthenticated ||
+         shadow;
+}
+
 // One decision, as the deciding thread writes it down for the one that passes it on. Of a fixed
 // size, with nothing to allocate or to free, and nothing in it is set before fill().
 struct Event {
   enum class Field : uint8_t { kConsumer, kTier, kEndpoint, kMethod, kPath, kClientIp, kTrace };
   static constexpr size_t kFields = 7;
-  // Of each field in bytes; what is longer is cut off.
+  // Of each field in bytes; what is longer is cut off, or left out if that made it something else.
   static constexpr std::array<uint16_t, kFields> kMost = {128, 64, 128, 16, 256, 16, 55};
   static constexpr size_t kText = 128 + 64 + 128 + 16 + 256 + 16 + 55;
 
@@ -40,12 +46,14 @@ struct Event {
   uint32_t left_out;  // denials that were not logged since the last that was
   int64_t unix_us;
   int64_t waited_us;  // 0: decided at once
+  int64_t retry_after_us;
   int64_t cost_milli;
   engine::LimitState minute;
   engine::LimitState month;
   std::array<uint16_t, kFields> ends;
   std::array<char, kText> text;
 
+  bool is_denial() const { return events::is_denial(outcome, shadow); }
   std::string_view get(Field field) const {
     const auto at = static_cast<size_t>(field);
     const size_t begin = at == 0 ? 0 : ends[at - 1];

@@ -10,7 +10,7 @@ namespace quota::events {
 template <typename T>
 class Ring {
  public:
-  // `size` is a power of two. The memory is not touched before it is used.
+  // `size` is a power of two.
   explicit Ring(size_t size) : mask_(size - 1), slots_(std::make_unique_for_overwrite<T[]>(size)) {}
 
   // By the writer: room for one more, or null. It is seen by the reader after publish().

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/hash/hash.h"
+
 namespace quota::events {
 namespace {
 
@@ -56,7 +58,11 @@ void Tap::examine(const identity::Check& check, const identity::Subject& subject
                   const engine::Decision& decision, int64_t unix_us, bool is_sampled) {
   const auto write = [&](Kind kind, Wanted wanted) {
     Event* const event = ring_.claim();
-    if (event == nullptr) return dropped_.add(1);
+    if (event == nullptr) {
+      not_logged(denials_, wanted);
+      dropped_.add(1);
+      return false;
+    }
     event->fill(check, subject, endpoint, cost_milli);
     event->set(decision, unix_us, 0);
     event->kind = kind;
@@ -64,6 +70,7 @@ void Tap::examine(const identity::Check& check, const identity::Subject& subject
     event->is_logged = wanted.log;
     event->left_out = wanted.left_out;
     ring_.publish();
+    return true;
   };
   const bool denied = is_denial(decision);
   const Wanted wanted =
@@ -73,8 +80,8 @@ void Tap::examine(const identity::Check& check, const identity::Subject& subject
   if (!options_.tell_thresholds || subject.kind != identity::Kind::kConsumer) return;
   identity::Notes& notes = subject.notes;
   if (denied) {
-    if (unix_us - notes.denied_us > options_.quiet_us) write(Kind::kFirstDenial, {.event = true});
-    notes.denied_us = unix_us;
+    const bool is_first = unix_us - notes.denied_us > options_.quiet_us;
+    if (!is_first || write(Kind::kFirstDenial, {.event = true})) notes.denied_us = unix_us;
   }
   if (!is_near_month(decision)) return;
   if (notes.month_end_us != decision.month.reset_unix_us) {
@@ -83,8 +90,7 @@ void Tap::examine(const identity::Check& check, const identity::Subject& subject
   }
   const int used = is_used_up(decision) ? 100 : 80;
   if (used <= notes.told) return;
-  notes.told = used;
-  write(used == 100 ? Kind::kMonth100 : Kind::kMonth80, {.event = true});
+  if (write(used == 100 ? Kind::kMonth100 : Kind::kMonth80, {.event = true})) notes.told = used;
 }
 
 void Tap::note_late(Event& event, const engine::Decision& decision, int64_t unix_us,
@@ -93,7 +99,10 @@ void Tap::note_late(Event& event, const engine::Decision& decision, int64_t unix
   const bool denied = is_denial(decision);
   const std::lock_guard lock(late_mutex_);
   const auto write = [&](Kind kind, Wanted wanted) {
-    if (late_.size() >= options_.most_late) return late_dropped_.add(1);
+    if (late_.size() >= options_.most_late) {
+      not_logged(late_denials_, wanted);
+      return late_dropped_.add(1);
+    }
     event.kind = kind;
     event.is_wanted = wanted.event;
     event.is_logged = wanted.log;
@@ -112,10 +121,12 @@ void Tap::note_late(Event& event, const engine::Decision& decision, int64_t unix
 
   // The subject belongs to another thread, so what was told of it already is sorted out later.
   if (!options_.tell_thresholds || !event.is_consumer) return;
-  if (denied) write(Kind::kFirstDenial, {.event = true});
-  if (is_near_month(decision)) {
-    write(is_used_up(decision) ? Kind::kMonth100 : Kind::kMonth80, {.event = true});
-  }
+  const auto tell = [&](Kind kind) {
+    const std::string_view consumer = event.get(Event::Field::kConsumer);
+    if (late_told_.insert(absl::HashOf(kind, consumer)).second) write(kind, {.event = true});
+  };
+  if (denied) tell(Kind::kFirstDenial);
+  if (is_near_month(decision)) tell(is_used_up(decision) ? Kind::kMonth100 : Kind::kMonth80);
 }
 
 void Tap::drain(const std::function<void(const Event&)>& visit) {
@@ -124,6 +135,7 @@ void Tap::drain(const std::function<void(const Event&)>& visit) {
   {
     const std::lock_guard lock(late_mutex_);
     late.swap(late_);
+    late_told_.clear();
   }
   for (const Event& event : late) visit(event);
 }

@@ -4,7 +4,9 @@
 #include <deque>
 #include <functional>
 #include <mutex>
+#include <string_view>
 
+#include "absl/container/flat_hash_set.h"
 #include "base/local_counter.h"
 #include "events/event.h"
 #include "events/ring.h"
@@ -53,8 +55,7 @@ class Tap {
 
  private:
   static bool is_denial(const engine::Decision& decision) {
-    return decision.outcome == engine::Outcome::kDenied ||
-           decision.outcome == engine::Outcome::kUnauthenticated || decision.shadow;
+    return events::is_denial(decision.outcome, decision.shadow);
   }
   static bool is_near_month(const engine::Decision& decision) {
     return decision.month.limit > 0 && decision.month.remaining <= decision.month.limit / 5;
@@ -82,6 +83,9 @@ class Tap {
   void examine(const identity::Check& check, const identity::Subject& subject,
                const policy::EndpointRule& endpoint, int64_t cost_milli,
                const engine::Decision& decision, int64_t unix_us, bool is_sampled);
+  static void not_logged(Denials& denials, Wanted wanted) {
+    if (wanted.log) denials.not_logged += wanted.left_out + 1;
+  }
   Wanted want_denial(Denials& denials, LocalCounter& capped, int64_t unix_us) const;
 
   const TapOptions options_;
@@ -95,6 +99,9 @@ class Tap {
   mutable std::mutex late_mutex_;  // guards what follows
   std::deque<Event> late_;
   Denials late_denials_;
+  // Whom a threshold was told of since the last drain, and which: the same again says nothing, and
+  // would take the room of others.
+  absl::flat_hash_set<size_t> late_told_;
   uint64_t late_random_;
   LocalCounter late_capped_;
   LocalCounter late_dropped_;
