@@ -44,7 +44,7 @@ class Tap {
   void note_late(Event& event, const engine::Decision& decision, int64_t unix_us,
                  int64_t waited_us);
 
-  // By one other thread: shows all that was picked out since to `visit`.
+  // By one other thread: shows all that was picked out since to `visit`, in the order of time.
   void drain(const std::function<void(const Event&)>& visit);
 
   struct Stats {

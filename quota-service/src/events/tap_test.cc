@@ -257,6 +257,21 @@ TEST(TapTest, LateDenialsTellAThresholdOfAConsumerOnceBetweenDrains) {
   EXPECT_THAT(drained(tap), SizeIs(1));
 }
 
+TEST(TapTest, LateDecisionsComeInTheirOrderAmongTheOthers) {
+  Tap tap({.sample_allowed = 1});
+  Asked asked("acme");
+  const auto late = [&](int64_t unix_us) {
+    Event event = asked.event();
+    tap.note_late(event, test::allowed(), unix_us, 10);
+  };
+  asked.note(tap, test::allowed(), 2);
+  asked.note(tap, test::allowed(), 4);
+  for (const int64_t unix_us : {1, 3, 4, 5}) late(unix_us);
+  std::vector<int64_t> times;
+  for (const Event& event : drained(tap)) times.push_back(event.unix_us);
+  EXPECT_THAT(times, ElementsAre(1, 2, 3, 4, 4, 5));
+}
+
 TEST(TapTest, LateDecisionsAreBoundedToo) {
   Tap tap({.sample_allowed = 1, .most_late = 4});
   Asked asked("acme");
