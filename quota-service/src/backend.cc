@@ -1,11 +1,15 @@
 #include "backend.h"
 
+#include <spdlog/spdlog.h>
+
+#include <chrono>
 #include <utility>
 
 #include "identity/full_directory.h"
 #include "identity/partial_directory.h"
 #include "store/local_store.h"
 #include "store/redis_consumers.h"
+#include "store/redis_mode.h"
 #include "store/redis_store.h"
 
 namespace quota {
@@ -17,6 +21,7 @@ class LocalBackend final : public Backend {
 
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *store_; }
+  store::ModeStore& modes() override { return *store_; }
 
   identity::Directory& directory() override { return directory_; }
 
@@ -59,8 +64,12 @@ class RedisBackend final : public Backend {
   absl::Status open(store::RedisStoreOptions options) {
     options.on_open = [this](uv_loop_t* loop, redis::Client& client) {
       consumers_ = std::make_unique<store::RedisConsumers>(loop, client, directory_);
+      mode_ = std::make_unique<store::RedisMode>(loop, client);
     };
-    options.on_close = [this] { consumers_->close(); };
+    options.on_close = [this] {
+      consumers_->close();
+      mode_->close();
+    };
     auto store = store::RedisStore::open(std::move(options));
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
@@ -69,10 +78,16 @@ class RedisBackend final : public Backend {
 
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *consumers_; }
+  store::ModeStore& modes() override { return *mode_; }
   identity::Directory& directory() override { return directory_; }
 
   absl::Status start(engine::Engine& engine) override {
     store_->start(&engine);
+    // No decision is made in the policy's mode while Redis knows another.
+    constexpr std::chrono::seconds kPatience{2};
+    if (store_->healthy() && !mode_->wait_until_known(kPatience)) {
+      spdlog::warn("Redis has not said which mode is set; until it does, the policy's rules");
+    }
     return absl::OkStatus();
   }
 
@@ -103,8 +118,9 @@ class RedisBackend final : public Backend {
 
  private:
   identity::PartialDirectory directory_;
-  // Outlives the client that it uses, which is the store's.
+  // These outlive the client that they use, which is the store's.
   std::unique_ptr<store::RedisConsumers> consumers_;
+  std::unique_ptr<store::RedisMode> mode_;
   std::unique_ptr<store::RedisStore> store_;
 };
 

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "identity/directory.h"
 #include "store/consumer_store.h"
+#include "store/mode_store.h"
 
 namespace quota {
 
@@ -22,6 +23,7 @@ class Backend {
 
   virtual engine::Store& store() = 0;
   virtual store::ConsumerStore& consumers() = 0;
+  virtual store::ModeStore& modes() = 0;
   virtual identity::Directory& directory() = 0;
   // Before the first decision: what earlier lives have left, and the way back for grants.
   virtual absl::Status start(engine::Engine& engine) = 0;
