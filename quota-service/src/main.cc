@@ -12,7 +12,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "admin/admin_server.h"
+#include "admin/busiest.h"
 #include "admin/collectors.h"
+#include "admin/mode_switch.h"
 #include "backend.h"
 #include "config/settings.h"
 #include "config/version.h"
@@ -77,6 +79,7 @@ struct Parts {
   policy::LivePolicy& live;
   Backend& backend;
   engine::Engine& engine;
+  admin::ModeSwitch& mode;
 };
 
 // Opens the front doors, and closes them when a signal says so.
@@ -94,6 +97,8 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   metrics.add(std::make_shared<admin::StoreCollector>([&] { return parts.backend.sample(); }));
   metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
 
+  admin::Busiest busiest;
+
   const auto listen = config::parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
   auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
@@ -108,11 +113,16 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   if (settings.admin_listen != "off") {
     const auto at = config::parse_listen(settings.admin_listen);
     if (!at.ok()) return at.status();
+    auto hosts = config::parse_hosts(settings.admin_hosts);
+    if (!hosts.ok()) return hosts.status();
+    hosts->push_back(at->host);
     admin = std::make_unique<admin::AdminServer>(
         admin::AdminDeps{.policy = parts.live,
                          .directory = parts.backend.directory(),
                          .consumers = parts.backend.consumers(),
                          .engine = parts.engine,
+                         .mode = parts.mode,
+                         .top = busiest,
                          .metrics = metrics,
                          .ready = ready,
                          .reload = [&] { return reload(parts.live, "on request"); },
@@ -120,7 +130,10 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                              [&](std::string subject, int32_t period) {
                                return parts.backend.month_used(std::move(subject), period);
                              }},
-        admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
+        admin::AdminSettings{.host = at->host,
+                             .port = at->port,
+                             .token = settings.admin_token,
+                             .hosts = *std::move(hosts)});
     if (const absl::Status status = admin->start(); !status.ok()) return status;
   }
   const auto policy = parts.live.get();
@@ -161,9 +174,11 @@ absl::Status run(const config::Settings& settings) {
   if (!backend.ok()) return backend.status();
   engine::Engine engine(engine_options(settings), (*backend)->store());
   if (absl::Status status = (*backend)->start(engine); !status.ok()) return status;
+  admin::ModeSwitch mode(live, (*backend)->modes());
+  if (absl::Status status = mode.follow(); !status.ok()) return status;
   auto caretaker = std::make_unique<engine::Caretaker>(engine);
 
-  const absl::Status served = serve(settings, {live, **backend, engine});
+  const absl::Status served = serve(settings, {live, **backend, engine, mode});
 
   // Also when a door could not be opened: what was taken out of the store goes back into it.
   watcher.reset();

@@ -4,9 +4,13 @@
 
 #include "admin/consumers.h"
 #include "admin/explain.h"
+#include "admin/hosts.h"
 #include "admin/http_server.h"
+#include "admin/page.h"
 #include "admin/policy_view.h"
 #include "admin/router.h"
+#include "admin/texts.h"
+#include "admin/top_view.h"
 
 namespace quota::admin {
 
@@ -18,8 +22,10 @@ class AdminServer::Impl {
         consumers_(deps_.policy, deps_.directory, deps_.consumers),
         quota_(deps_.policy, deps_.consumers, deps_.engine, deps_.month_used),
         explainer_(deps_.engine, deps_.policy, deps_.directory),
+        top_(deps_.top, deps_.engine, deps_.policy, deps_.directory),
+        hosts_(settings_.hosts),
         router_(settings_.token),
-        server_([this](const Request& request) { return router_.route(request); }) {
+        server_([this](const Request& request) { return answer(request); }) {
     add_routes();
   }
 
@@ -28,13 +34,22 @@ class AdminServer::Impl {
   void stop() { server_.stop(); }
 
  private:
+  Reply answer(const Request& request) const {
+    if (auto refusal = hosts_.refuse(request)) return *std::move(refusal);
+    return router_.route(request);
+  }
+
   void add_routes() {
     using Id = const std::string&;
     constexpr auto kRead = Router::Access::kRead;
     constexpr auto kWrite = Router::Access::kWrite;
     const auto add = [this](auto... route) { router_.add(std::move(route)...); };
 
+    add("GET", "/", kRead, [this](const Request&, Id) { return page_.get(); });
+    add("GET", "/openapi.json", kRead, [](const Request&, Id) { return description(); });
     add("GET", "/metrics", kRead, [this](const Request&, Id) { return metrics(); });
+    add("GET", "/metrics.json", kRead,
+        [this](const Request&, Id) { return json_reply(deps_.metrics.json()); });
     add("GET", "/healthz", kRead, [](const Request&, Id) {
       return json_reply({{"status", "ok"}});
     });
@@ -49,10 +64,14 @@ class AdminServer::Impl {
     add("GET", "/v1/endpoints", kRead, [this](const Request&, Id) {
       return json_reply({{"endpoints", endpoints_json(*deps_.policy.get())}});
     });
+    add("GET", "/v1/mode", kRead, [this](const Request&, Id) { return deps_.mode.get(); });
+    add("PUT", "/v1/mode", kWrite,
+        [this](const Request& request, Id) { return deps_.mode.put(request); });
     add("POST", "/v1/reload", kWrite, [this](const Request&, Id) { return reload(); });
 
     add("POST", "/v1/explain", kRead,
         [this](const Request& request, Id) { return explainer_.explain(request); });
+    add("GET", "/v1/top", kRead, [this](const Request& request, Id) { return top_.get(request); });
     add("GET", "/v1/quota/{id}", kRead, [this](const Request&, Id id) { return quota_.get(id); });
     add("POST", "/v1/quota/{id}/reset", kWrite,
         [this](const Request&, Id id) { return quota_.reset(id); });
@@ -65,6 +84,13 @@ class AdminServer::Impl {
         [this](const Request& request, Id id) { return consumers_.put(request, id); });
     add("DELETE", "/v1/consumers/{id}", kWrite,
         [this](const Request&, Id id) { return consumers_.remove(id); });
+  }
+
+  static Reply description() {
+    return {.status = 200,
+            .content_type = "application/json",
+            .body = std::string(kOpenapiJson),
+            .headers = {}};
   }
 
   Reply metrics() const {
@@ -90,6 +116,9 @@ class AdminServer::Impl {
   Consumers consumers_;
   QuotaView quota_;
   Explainer explainer_;
+  TopView top_;
+  const Page page_;
+  const Hosts hosts_;
   Router router_;
   HttpServer server_;
 };
