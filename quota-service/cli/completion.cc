@@ -138,12 +138,13 @@ _quotactl() {{
       steps(commands, "|"));
   for (const CompletionCommand& command : commands) {
     std::string found;
-    for (const auto& [name, help] : command.subcommands) found += " " + quoted(name + ":" + help);
-    for (const std::string& word : command.words) found += " " + quoted(word);
+    for (const auto& [name, help] : command.subcommands)
+      found += fmt::format(" {}", quoted(fmt::format("{}:{}", name, help)));
+    for (const std::string& word : command.words) found += fmt::format(" {}", quoted(word));
     std::string options;
     for (const CompletionOption& option : command.options) {
       for (const std::string& name : option.names)
-        options += " " + quoted(name + ":" + option.help);
+        options += fmt::format(" {}", quoted(fmt::format("{}:{}", name, option.help)));
     }
     script += fmt::format("    ({})\n      found=({})\n      options=({})\n{}      ;;\n",
                           quoted(command.path), found.empty() ? "" : found.substr(1),

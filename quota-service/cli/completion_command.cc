@@ -45,7 +45,7 @@ void walk(const CLI::App& app, const std::string& path, std::vector<CompletionOp
   command.options = options;
   const auto children = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* child : children) {
-    command.subcommands.push_back({child->get_name(), child->get_description()});
+    command.subcommands.emplace_back(child->get_name(), child->get_description());
   }
   commands.push_back(std::move(command));
   for (const CLI::App* child : children) {

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -30,7 +31,7 @@ std::string bar(const Json& state) {
   const double left =
       limit > 0 ? std::clamp(state.at("remaining").get<double>() / limit, 0., 1.) : 0;
   constexpr int kCells = 10;
-  const int full = static_cast<int>(left * kCells + 0.5);
+  const auto full = static_cast<int>(std::lround(left * kCells));
   return fmt::format("{:#<{}}{:.<{}} {:3.0f} %", "", full, "", kCells - full, left * 100);
 }
 

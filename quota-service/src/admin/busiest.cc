@@ -8,7 +8,8 @@ namespace {
 
 constexpr int64_t kSecondUs = 1'000'000;
 constexpr int64_t kWindowUs = 60 * kSecondUs;
-constexpr int64_t kRateUs = 10 * kSecondUs;
+constexpr int kRateSeconds = 10;
+constexpr int64_t kRateUs = kRateSeconds * kSecondUs;
 
 bool is_busier(const TopEntry& a, const TopEntry& b) {
   return a.requests != b.requests ? a.requests > b.requests : a.consumer < b.consumer;
@@ -48,7 +49,7 @@ TopEntry Busiest::sum(std::string_view consumer, const Meter& meter, int64_t mon
     entry.cost_milli += slot.cost_milli;
     if (slot.mono_us > mono_us - kRateUs) recent += slot.requests;
   }
-  entry.per_second = static_cast<double>(recent) / (kRateUs / kSecondUs);
+  entry.per_second = static_cast<double>(recent) / kRateSeconds;
   return entry;
 }
 

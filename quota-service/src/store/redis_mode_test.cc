@@ -37,7 +37,8 @@ class Follower {
     return times_;
   }
   bool soon(std::optional<Mode> mode) {
-    return eventually([&] { return last().since_unix_ms > 0 && last().mode == mode; });
+    // Sooner than by comparing.
+    return eventually([&] { return last().since_unix_ms > 0 && last().mode == mode; }, 5);
   }
 
  private:
