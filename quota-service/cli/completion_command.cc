@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <memory>
+#include <string_view>
 
 #include "cli/completion.h"
 #include "cli/session.h"
@@ -10,8 +12,11 @@
 namespace quota::cli {
 namespace {
 
+// Arguments have no type that the help would show, so files among them are known by their names.
 bool is_file(const CLI::Option& option) {
-  return option.get_type_name() == "FILE" || option.get_name() == "FILE";
+  constexpr std::array<std::string_view, 3> kFiles = {"FILE", "POLICY", "TRAFFIC"};
+  return option.get_type_name() == "FILE" ||
+         std::ranges::find(kFiles, option.get_name()) != kFiles.end();
 }
 
 CompletionOption describe(const CLI::Option& option) {

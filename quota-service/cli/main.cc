@@ -42,6 +42,7 @@ void declare(CLI::App& app, Session& session) {
   add_mode_command(app, session);
   add_reload_command(app, session);
   add_top_command(app, session);
+  add_simulate_command(app, session);
   add_completion_command(app, session);
 }
 

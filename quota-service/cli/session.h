@@ -37,6 +37,7 @@ void add_consumer_commands(CLI::App& app, Session& session);  // consumer …, s
 void add_mode_command(CLI::App& app, Session& session);
 void add_reload_command(CLI::App& app, Session& session);
 void add_top_command(CLI::App& app, Session& session);
+void add_simulate_command(CLI::App& app, Session& session);
 void add_completion_command(CLI::App& app, Session& session);
 
 // For --json.

@@ -10,7 +10,7 @@ from harness import environment
 from harness.process import run
 
 COMMANDS = {"validate", "check", "explain", "get", "reset", "set-tier", "consumer", "mode",
-            "reload", "top", "completion"}
+            "reload", "simulate", "top", "completion"}
 
 
 def script(shell):
@@ -64,6 +64,7 @@ def test_bash_completes_words_and_files(complete):
     assert {"enforce", "shadow", "off", "policy"} <= complete("quotactl mode ")
     assert complete("quotactl completion z") == {"zsh"}
     assert complete("quotactl validate pol") == {"policy file.yaml"}
+    assert complete("quotactl simulate pol") == {"policy file.yaml"}
     assert complete("quotactl --token-file pol") == {"policy file.yaml"}
 
 

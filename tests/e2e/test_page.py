@@ -260,11 +260,22 @@ def test_a_quotad_that_is_gone_is_said_and_its_return_too(browser, quotad):
 
 
 def test_a_hidden_page_asks_nothing(browser, quotad):
-    open_page(browser, quotad)
-    browser.run("""let hidden = true;
+    open_page(browser, quotad, before="""
+        let hidden = false;
         Object.defineProperty(document, 'hidden', { get: () => hidden });
-        window.show = () => { hidden = false; document.dispatchEvent(new Event('visibilitychange')); };
-        document.dispatchEvent(new Event('visibilitychange'));""")
+        window.hide = (value) => {
+          hidden = value;
+          document.dispatchEvent(new Event('visibilitychange'));
+        };
+        const ask = window.fetch;
+        window.asked = 0;
+        window.fetch = (...what) => { window.asked++; return ask(...what); };""")
+    browser.run("window.hide(true)")
     wait_until(lambda: browser.text("state") == "Paused", "it pauses")
-    browser.run("window.show()")
+    # What was asked just before may still be answered; after that, time passes and nothing else.
+    asked, since = browser.run("return [window.asked, performance.now()]")
+    wait_until(lambda: browser.run("return performance.now()") > since + 2500, "seconds pass")
+    assert browser.run("return window.asked") == asked
+    browser.run("window.hide(false)")
     wait_until(lambda: browser.text("state") == "Live", "it goes on")
+    assert browser.run("return window.asked") > asked

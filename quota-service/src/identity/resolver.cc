@@ -219,6 +219,7 @@ class Resolver::Impl {
     subject->key = "c:" + record.id;
     subject->consumer = record.id;
     subject->tier = tier ? std::string_view(tier->name) : policy::kAnonymousTier;
+    subject->tier_entry = tier;
     subject->limits = tier ? tier->limits : policy_->anonymous.limits;
     record.overrides.apply_to(subject->limits);
     subject->billing_day = record.billing_day;

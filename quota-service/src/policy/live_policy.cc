@@ -9,6 +9,9 @@ namespace quota::policy {
 LivePolicy::LivePolicy(std::string path, std::function<Now()> clock)
     : path_(std::move(path)), clock_(std::move(clock)) {}
 
+LivePolicy::LivePolicy(std::shared_ptr<const Policy> policy)
+    : clock_(read_clocks), loaded_(policy), policy_(std::move(policy)), generation_(1) {}
+
 absl::Status LivePolicy::reload() {
   // Reading takes a while. One at a time, or a slow reader of old content could come last and win.
   const std::lock_guard one_at_a_time(reload_mutex_);

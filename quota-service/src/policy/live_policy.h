@@ -21,6 +21,8 @@ class LivePolicy {
  public:
   // `path` empty: the built-in policy. Nothing is in force until the first reload() that succeeds.
   explicit LivePolicy(std::string path, std::function<Now()> clock = read_clocks);
+  // A policy that is in force and never changes.
+  explicit LivePolicy(std::shared_ptr<const Policy> policy);
 
   // Reads the file (and a jwt.key_file) again; one caller at a time, others wait. On an error the
   // policy in force stays and the error is remembered.

@@ -119,17 +119,22 @@ TEST_F(OverriddenMode, IsThatOfThePolicyAtFirst) {
 }
 
 TEST_F(OverriddenMode, MakesANewPolicyThatDiffersInNothingElse) {
+  write("default_tier: free\ntiers: {free: {requests_per_minute: 7}}");
+  ASSERT_TRUE(live_.reload().ok());
   const auto before = live_.get();
   live_.override_mode(Mode::kShadow, 2000);
-  EXPECT_EQ(live_.generation(), 2u);
+  EXPECT_EQ(live_.generation(), 3u);
   EXPECT_EQ(live_.get()->mode, Mode::kShadow);
   EXPECT_EQ(live_.get()->hash, before->hash);
-  EXPECT_NE(live_.get()->find_tier(before->default_tier), nullptr);
+  const Tier* const tier = live_.get()->find_tier("free");
+  ASSERT_NE(tier, nullptr);
+  EXPECT_NE(tier, before->find_tier("free")) << "each leads to its own";
+  EXPECT_EQ(tier->limits.minute, 7 * kMilli);
   EXPECT_EQ(before->mode, Mode::kEnforce) << "who still reads the old one is not disturbed";
   EXPECT_TRUE(live_.mode().is_override);
   EXPECT_EQ(live_.mode().policy_mode, Mode::kEnforce);
   EXPECT_EQ(live_.mode().since_unix_ms, 2000);
-  EXPECT_EQ(live_.stats().loaded, 1u) << "nothing was loaded";
+  EXPECT_EQ(live_.stats().loaded, 2u) << "nothing was loaded";
 }
 
 TEST_F(OverriddenMode, RulesOverEveryReload) {

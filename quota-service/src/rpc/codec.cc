@@ -1,9 +1,10 @@
 #include "rpc/codec.h"
 
 #include <limits>
-#include <protozero/pbf_builder.hpp>
 #include <protozero/pbf_message.hpp>
 #include <protozero/pbf_writer.hpp>
+
+#include "rpc/verdict_writer.h"
 
 namespace quota::rpc {
 namespace {
@@ -131,40 +132,43 @@ bool parse_check(std::string_view message, identity::Check& check) {
 
 uint64_t whole_units(int64_t milli) { return static_cast<uint64_t>(milli / 1000); }
 
-using VerdictBuilder = protozero::pbf_builder<VerdictField>;
-
-void append_limit(VerdictBuilder& verdict, VerdictField field, const engine::LimitState& state) {
-  if (state.limit < 0) return;
-  protozero::pbf_builder<LimitField> limit(verdict, field);
-  limit.add_uint64(LimitField::kLimit, whole_units(state.limit));
-  limit.add_uint64(LimitField::kRemaining, whole_units(state.remaining));
-  limit.add_int64(LimitField::kResetUnixMs, state.reset_unix_us / 1000);
-  limit.add_uint64(LimitField::kWindowS, static_cast<uint64_t>(state.window_s));
-}
-
 uint32_t retry_after_ms(int64_t us) {
   constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
   return static_cast<uint32_t>(us >= kMost * 1000 ? kMost : (us + 999) / 1000);
 }
 
-void write_verdict(VerdictBuilder verdict, const VerdictFacts& facts,
+void append_limit(VerdictWriter& verdict, VerdictField field, const engine::LimitState& state) {
+  if (state.limit < 0) return;
+  const VerdictWriter::Nested limit(verdict, field);
+  verdict.number(LimitField::kLimit, whole_units(state.limit));
+  verdict.number(LimitField::kRemaining, whole_units(state.remaining));
+  verdict.number(LimitField::kResetUnixMs, static_cast<uint64_t>(state.reset_unix_us / 1000));
+  verdict.number(LimitField::kWindowS, static_cast<uint64_t>(state.window_s));
+}
+
+void write_verdict(VerdictWriter& verdict, const VerdictFacts& facts,
                    const engine::Decision& decision) {
-  verdict.add_uint64(VerdictField::kId, facts.id);
-  verdict.add_enum(VerdictField::kOutcome, static_cast<int32_t>(decision.outcome));
-  verdict.add_string(VerdictField::kReason, data(engine::to_string(decision.reason)));
-  if (!facts.consumer.empty()) verdict.add_bytes(VerdictField::kConsumer, data(facts.consumer));
-  if (!facts.tier.empty()) verdict.add_string(VerdictField::kTier, data(facts.tier));
-  if (!facts.endpoint.empty()) verdict.add_string(VerdictField::kEndpoint, data(facts.endpoint));
+  verdict.number(VerdictField::kId, facts.id);
+  verdict.number(VerdictField::kOutcome, static_cast<uint64_t>(decision.outcome));
+  verdict.bytes(VerdictField::kReason, engine::to_string(decision.reason));
+  if (!facts.consumer.empty()) verdict.bytes(VerdictField::kConsumer, facts.consumer);
+  if (!facts.tier.empty()) verdict.bytes(VerdictField::kTier, facts.tier);
+  if (!facts.endpoint.empty()) verdict.bytes(VerdictField::kEndpoint, facts.endpoint);
   if (facts.cost_milli != 0) {
-    verdict.add_uint64(VerdictField::kCostMilli, static_cast<uint64_t>(facts.cost_milli));
+    verdict.number(VerdictField::kCostMilli, static_cast<uint64_t>(facts.cost_milli));
   }
   append_limit(verdict, VerdictField::kMinute, decision.minute);
   append_limit(verdict, VerdictField::kMonth, decision.month);
   if (decision.retry_after_us != 0) {
-    verdict.add_uint32(VerdictField::kRetryAfterMs, retry_after_ms(decision.retry_after_us));
+    verdict.number(VerdictField::kRetryAfterMs, retry_after_ms(decision.retry_after_us));
   }
-  if (decision.shadow) verdict.add_bool(VerdictField::kShadow, true);
-  if (decision.degraded) verdict.add_bool(VerdictField::kDegraded, true);
+  if (decision.shadow) verdict.number(VerdictField::kShadow, 1);
+  if (decision.degraded) verdict.number(VerdictField::kDegraded, 1);
+}
+
+size_t most_bytes(const VerdictFacts& facts) {
+  return VerdictWriter::kMostNumbers + facts.consumer.size() + facts.tier.size() +
+         facts.endpoint.size();
 }
 
 }  // namespace
@@ -217,13 +221,15 @@ bool read_check_request(std::string_view message, identity::Check& check) {
 }
 
 void append_verdict(std::string& out, const VerdictFacts& facts, const engine::Decision& decision) {
-  write_verdict(VerdictBuilder(out), facts, decision);
+  VerdictWriter writer(out, most_bytes(facts));
+  write_verdict(writer, facts, decision);
 }
 
 void append_batch_verdict(std::string& out, const VerdictFacts& facts,
                           const engine::Decision& decision) {
-  pbf_writer response(out);
-  write_verdict(VerdictBuilder(response, kVerdicts), facts, decision);
+  VerdictWriter writer(out, most_bytes(facts));
+  const VerdictWriter::Nested verdict(writer, kVerdicts);
+  write_verdict(writer, facts, decision);
 }
 
 void append_ack(std::string& out) { pbf_writer(out).add_bool(kAck, true); }

@@ -155,6 +155,30 @@ TEST(Codec, WritesEveryFieldOfAVerdict) {
   EXPECT_EQ(alone.SerializeAsString(), verdict.SerializeAsString());
 }
 
+TEST(Codec, AVerdictOfAnyLengthIsOneThatProtobufWouldWrite) {
+  engine::Decision decision;
+  // The largest numbers there are, so that every field is as long as it can be.
+  decision.outcome = Outcome::kUnauthenticated;
+  decision.reason = Reason::kUnknownCredentials;
+  decision.shadow = decision.degraded = true;
+  decision.retry_after_us = INT64_MAX;
+  decision.minute = decision.month = {.limit = INT64_MAX,
+                                      .remaining = INT64_MAX,
+                                      .reset_unix_us = INT64_MIN,
+                                      .window_s = INT64_MAX};
+  for (const size_t length : {0, 1, 50, 90, 100, 127, 128, 16'000, 16'383, 16'384, 100'000}) {
+    const std::string endpoint(length, 'e');
+    std::string out = "before";
+    append_batch_verdict(out, {.id = UINT64_MAX, .endpoint = endpoint, .cost_milli = INT64_MAX},
+                         decision);
+    quota::v1::DecideResponse response;
+    ASSERT_TRUE(response.ParseFromString(out.substr(6))) << length;
+    ASSERT_EQ(response.verdicts_size(), 1);
+    EXPECT_EQ(response.verdicts(0).endpoint(), endpoint);
+    EXPECT_EQ("before" + response.SerializeAsString(), out) << length;
+  }
+}
+
 TEST(Codec, ASubjectWithoutLimitsGetsNone) {
   std::string out;
   append_verdict(out, {.id = 1}, engine::Decision{});

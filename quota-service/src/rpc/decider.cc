@@ -13,6 +13,12 @@ uint64_t monotonic_ns() {
   return static_cast<uint64_t>(ts.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(ts.tv_nsec);
 }
 
+int64_t unix_us() {
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  return int64_t{wall.tv_sec} * 1'000'000 + wall.tv_nsec / 1000;
+}
+
 // A parked check waits at most for so many look-ups: another one is needed when a record changes
 // just after it was looked up.
 constexpr int kMostRounds = 2;
@@ -23,19 +29,17 @@ constexpr int kMostRounds = 2;
 // gone.
 class Decider::LateCheck final : public engine::Waiter {
  public:
-  LateCheck(const gate::Case& assessed, uint64_t id, std::shared_ptr<const policy::Policy> policy,
-            std::shared_ptr<LateVerdicts> to, std::shared_ptr<telemetry::DecisionCounters> counters,
+  LateCheck(const Books& books, const identity::Check& check, const gate::Case& assessed,
+            std::shared_ptr<const policy::Policy> policy, std::shared_ptr<LateVerdicts> to,
             uint64_t since_ns)
-      : subject_key_(assessed.charge.subject),
-        consumer_(assessed.subject->consumer),
-        tier_(assessed.subject->tier),
+      : entry_(books, check, assessed),
+        subject_key_(assessed.charge.subject),
         is_uncertain_(assessed.subject->is_uncertain),
         endpoint_(assessed.endpoint),
         charge_(assessed.charge),
-        id_(id),
+        id_(check.id),
         policy_(std::move(policy)),
         to_(std::move(to)),
-        counters_(std::move(counters)),
         since_ns_(since_ns) {
     charge_.subject = subject_key_;
   }
@@ -45,39 +49,32 @@ class Decider::LateCheck final : public engine::Waiter {
   void decided(const engine::Decision& found) override {
     engine::Decision decision = found;
     decision.degraded |= is_uncertain_;
-    counters_->count_late({.tier = tier_,
-                           .endpoint = endpoint_->name,
-                           .outcome = std::string(to_string(decision.outcome)),
-                           .reason = std::string(to_string(decision.reason))},
-                          monotonic_ns() - since_ns_);
+    entry_.note(decision, unix_us(), monotonic_ns() - since_ns_);
     to_->deliver({.id = id_,
-                  .consumer = consumer_,
-                  .tier = tier_,
+                  .consumer = entry_.consumer(),
+                  .tier = entry_.tier(),
                   .endpoint = endpoint_->name,
                   .cost_milli = charge_.cost},
                  decision);
   }
 
  private:
+  LateEntry entry_;
   const std::string subject_key_;
-  const std::string consumer_;
-  const std::string tier_;
   const bool is_uncertain_;
   const policy::EndpointRule* endpoint_;  // in policy_
   engine::Charge charge_;
   const uint64_t id_;
   const std::shared_ptr<const policy::Policy> policy_;
   const std::shared_ptr<LateVerdicts> to_;
-  const std::shared_ptr<telemetry::DecisionCounters> counters_;
   const uint64_t since_ns_;
 };
 
 Decider::Decider(engine::Engine& engine, const policy::LivePolicy& live,
-                 identity::Directory& directory,
-                 std::shared_ptr<telemetry::DecisionCounters> counters, DeciderOptions options)
+                 identity::Directory& directory, Books books, DeciderOptions options)
     : options_(std::move(options)),
       gatekeeper_(engine, live, directory),
-      counters_(std::move(counters)) {}
+      books_(std::move(books)) {}
 
 Decider::~Decider() { mailbox_->use(nullptr); }
 
@@ -89,21 +86,17 @@ void Decider::use(WakeUp& wake_up) {
 
 void Decider::begin() {
   began_ns_ = monotonic_ns();
-  if (options_.clock) {
-    gatekeeper_.begin(options_.clock());
-  } else {
-    timespec wall{};
-    clock_gettime(CLOCK_REALTIME, &wall);
-    gatekeeper_.begin({.mono_us = static_cast<int64_t>(began_ns_ / 1000),
-                       .unix_us = int64_t{wall.tv_sec} * 1'000'000 + wall.tv_nsec / 1000});
-  }
-  if (gatekeeper_.policy().get() != counted_policy_) {
-    counters_->use(gatekeeper_.policy());
-    counted_policy_ = gatekeeper_.policy().get();
-  }
+  gatekeeper_.begin(options_.clock ? options_.clock()
+                                   : Now{.mono_us = static_cast<int64_t>(began_ns_ / 1000),
+                                         .unix_us = unix_us()});
 }
 
-void Decider::end(uint64_t checks) { counters_->batch(checks, monotonic_ns() - began_ns_); }
+void Decider::begin_batch() {
+  begin();
+  books_.begin(gatekeeper_.policy(), gatekeeper_.now());
+}
+
+void Decider::end_batch(uint64_t checks) { books_.end(checks, monotonic_ns() - began_ns_); }
 
 bool Decider::decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late) {
   const gate::Case assessed =
@@ -115,15 +108,12 @@ bool Decider::decide(std::string& out, Append append, const std::shared_ptr<Late
   }
   engine::Decision decision;
   const bool known = gatekeeper_.decide(assessed, decision, [&] {
-    return std::make_unique<LateCheck>(assessed, check_.id, gatekeeper_.policy(), late, counters_,
+    return std::make_unique<LateCheck>(books_, check_, assessed, gatekeeper_.policy(), late,
                                        monotonic_ns());
   });
   if (!known) return false;
+  books_.note(check_, assessed, decision, gatekeeper_.now());
   const identity::Subject& subject = *assessed.subject;
-  counters_->count(subject.kind == identity::Kind::kConsumer
-                       ? gatekeeper_.policy()->find_tier(subject.tier)
-                       : nullptr,
-                   *assessed.endpoint, decision.outcome, decision.reason);
   append(out,
          {.id = check_.id,
           .consumer = subject.consumer,
@@ -165,8 +155,8 @@ void Decider::resume(ParkedCheck parked, bool may_wait) {
     return;
   }
   const auto late = [&] {
-    return std::make_unique<LateCheck>(assessed, check.id, gatekeeper_.policy(), parked.late,
-                                       counters_, parked.since_ns);
+    return std::make_unique<LateCheck>(books_, check, assessed, gatekeeper_.policy(), parked.late,
+                                       parked.since_ns);
   };
   engine::Decision decision;
   if (gatekeeper_.decide(assessed, decision, late)) late()->decided(decision);
@@ -174,26 +164,26 @@ void Decider::resume(ParkedCheck parked, bool may_wait) {
 
 bool Decider::decide_batch(std::string_view request, std::string& response,
                            const std::shared_ptr<LateVerdicts>& late, uint64_t& waiting) {
-  begin();
+  begin_batch();
   BatchReader batch(request);
-  for (uint64_t checks = 0;; ++checks) {
-    const BatchReader::Step step = batch.next(check_);
-    if (step == BatchReader::Step::kEnd) {
-      end(checks);
-      append_ack(response);
-      return true;
-    }
-    if (step == BatchReader::Step::kMalformed || checks == kMaxChecksPerBatch) return false;
+  BatchReader::Step step = batch.next(check_);
+  uint64_t checks = 0;
+  for (; step == BatchReader::Step::kCheck && checks < kMaxChecksPerBatch; ++checks) {
     if (!decide(response, append_batch_verdict, late)) ++waiting;
+    step = batch.next(check_);
   }
+  end_batch(checks);
+  if (step != BatchReader::Step::kEnd) return false;
+  append_ack(response);
+  return true;
 }
 
 Decider::One Decider::decide_one(std::string_view check_request, std::string& verdict,
                                  const std::shared_ptr<LateVerdicts>& late) {
   if (!read_check_request(check_request, check_)) return One::kMalformed;
-  begin();
+  begin_batch();
   const bool known = decide(verdict, append_verdict, late);
-  end(1);
+  end_batch(1);
   return known ? One::kDecided : One::kWaiting;
 }
 

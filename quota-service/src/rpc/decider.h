@@ -7,11 +7,11 @@
 #include <string_view>
 
 #include "gate/gatekeeper.h"
+#include "rpc/books.h"
 #include "rpc/codec.h"
 #include "rpc/mailbox.h"
 #include "rpc/parked_checks.h"
 #include "rpc/wake_up.h"
-#include "telemetry/decision_counters.h"
 
 namespace quota::rpc {
 
@@ -33,7 +33,7 @@ struct DeciderOptions {
 class Decider {
  public:
   Decider(engine::Engine& engine, const policy::LivePolicy& live, identity::Directory& directory,
-          std::shared_ptr<telemetry::DecisionCounters> counters, DeciderOptions options = {});
+          Books books, DeciderOptions options = {});
   ~Decider();
   Decider(const Decider&) = delete;
   Decider& operator=(const Decider&) = delete;
@@ -57,15 +57,15 @@ class Decider {
   class LateCheck;
   using Append = void (*)(std::string&, const VerdictFacts&, const engine::Decision&);
   void begin();
+  void begin_batch();
+  void end_batch(uint64_t checks);
   bool decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late);
-  void end(uint64_t checks);
   void park(uint64_t lookup, ParkedCheck parked);
   void resume(ParkedCheck parked, bool may_wait);
 
   const DeciderOptions options_;
   gate::Gatekeeper gatekeeper_;
-  std::shared_ptr<telemetry::DecisionCounters> counters_;
-  const policy::Policy* counted_policy_ = nullptr;
+  Books books_;
   identity::Check check_;  // reused for every check
   uint64_t began_ns_ = 0;
 

@@ -63,7 +63,7 @@ class DeciderTest : public testing::Test {
   Decider decider_{parts_.engine,
                    parts_.live,
                    parts_.directory,
-                   parts_.counters,
+                   {.counters = parts_.counters},
                    {.most_parked = 100, .clock = [this] { return now_; }}};
 };
 
@@ -240,7 +240,7 @@ TEST_F(DeciderTest, AVerdictIsDegradedAlsoWhenItsMonthCameLate) {
 }
 
 TEST_F(DeciderTest, WithoutAWakeUpNobodyWaits) {
-  Decider decider(parts_.engine, parts_.live, parts_.directory, parts_.counters);
+  Decider decider(parts_.engine, parts_.live, parts_.directory, {.counters = parts_.counters});
   quota::v1::CheckRequest request;
   *request.mutable_check() = with_key(1, "acme key");
   std::string bytes;
@@ -249,7 +249,7 @@ TEST_F(DeciderTest, WithoutAWakeUpNobodyWaits) {
 
 TEST_F(DeciderTest, AnAnswerAfterTheEndOfTheDeciderIsDropped) {
   {
-    Decider decider(parts_.engine, parts_.live, parts_.directory, parts_.counters);
+    Decider decider(parts_.engine, parts_.live, parts_.directory, {.counters = parts_.counters});
     FakeWakeUp wake_up;
     decider.use(wake_up);
     quota::v1::CheckRequest request;

@@ -73,7 +73,7 @@ class ServerLookupTest : public testing::Test {
     options.threads = 2;
     auto started = Server::start(options, [this](int) {
       return std::make_unique<Decider>(parts_.engine, parts_.live, parts_.directory,
-                                       parts_.counters,
+                                       Books{.counters = parts_.counters},
                                        DeciderOptions{.lookup_timeout_us = lookup_timeout_us_});
     });
     EXPECT_TRUE(started.ok()) << started.status();

@@ -10,22 +10,11 @@
 #include <tuple>
 #include <vector>
 
+#include "base/local_counter.h"
 #include "engine/decision.h"
 #include "policy/policy.h"
 
 namespace quota::telemetry {
-
-// A counter that one thread writes and others may read: no locked instruction, no shared line.
-class LocalCounter {
- public:
-  void add(uint64_t n) {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-};
 
 struct DecisionLabels {
   std::string tier, endpoint, outcome, reason;
@@ -43,7 +32,7 @@ struct HistogramCells {
 
 inline constexpr std::array<int64_t, 14> kDurationBoundsNs = {
     100,    250,     500,     1'000,     2'500,     5'000,     10'000,
-    50'000, 100'000, 500'000, 1'000'000, 2'500'000, 5'000'000, 25'000'000};
+    50'000, 100'000, 500'000, 1'000'000, 2'000'000, 5'000'000, 25'000'000};
 inline constexpr std::array<int64_t, 12> kBatchBounds = {1,  2,   4,   8,   16,   32,
                                                          64, 128, 256, 512, 1024, 4096};
 

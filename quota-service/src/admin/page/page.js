@@ -375,6 +375,11 @@
     byId("lost").hidden = true;
   };
 
+  const showPaused = () => {
+    byId("state").className = "pill";
+    say("state", "Paused");
+  };
+
   let timer = null;
   let isAsking = false;
   const refresh = async () => {
@@ -398,6 +403,7 @@
     }
     isAsking = false;
     renderPlot();
+    if (document.hidden) showPaused();
   };
   const tick = async () => {
     clearTimeout(timer);
@@ -408,12 +414,8 @@
     timer = setTimeout(tick, Math.max(100, INTERVAL_MS - (performance.now() - begin)));
   };
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      byId("state").className = "pill";
-      say("state", "Paused");
-    } else {
-      tick();
-    }
+    if (document.hidden) showPaused();
+    else tick();
   });
   window.addEventListener("resize", renderPlot);
 

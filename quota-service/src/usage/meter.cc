@@ -1,0 +1,133 @@
+#include "usage/meter.h"
+
+#include <deque>
+#include <utility>
+
+namespace quota::usage {
+namespace {
+
+constexpr int64_t kDayUs = 86'400'000'000;
+
+}  // namespace
+
+struct Meter::Account {
+  std::string consumer;
+  std::string tier;
+  const Table* table = nullptr;
+  std::unique_ptr<Cell*[]> cells;  // by endpoint rule, made when first needed
+};
+
+struct Meter::Table {
+  std::shared_ptr<const policy::Policy> policy;
+  int32_t day = 0;
+  StringMap<Account*> by_consumer;
+  std::deque<Account> accounts;
+  std::deque<Cell> cells;
+
+  size_t endpoints() const { return policy->endpoints.rules().size() + 1; }
+  const policy::EndpointRule& endpoint(uint32_t at) const {
+    const auto& rules = policy->endpoints.rules();
+    return at < rules.size() ? rules[at] : policy->endpoints.fallback();
+  }
+};
+
+Amount amount_of(engine::Outcome outcome, uint32_t hits, int64_t cost_milli) {
+  const bool is_denied =
+      outcome == engine::Outcome::kDenied || outcome == engine::Outcome::kUnauthenticated;
+  return {
+      .requests = hits, .denials = is_denied ? hits : 0, .cost_milli = is_denied ? 0 : cost_milli};
+}
+
+Meter::Meter(size_t most_accounts) : most_accounts_(most_accounts) {}
+Meter::~Meter() = default;
+
+void Meter::begin(const std::shared_ptr<const policy::Policy>& policy, int64_t unix_us) {
+  const auto day = static_cast<int32_t>(unix_us / kDayUs);
+  mutex_.lock();
+  if (table_ == nullptr || table_->day != day || table_->policy != policy ||
+      table_->accounts.size() >= most_accounts_) [[unlikely]] {
+    new_table(policy, day);
+  }
+}
+
+void Meter::new_table(std::shared_ptr<const policy::Policy> policy, int32_t day) {
+  if (table_ != nullptr) ended_.push_back(std::move(table_));
+  table_ = std::make_unique<Table>();
+  table_->policy = std::move(policy);
+  table_->day = day;
+  ++table_id_;
+}
+
+void Meter::find_account(const identity::Subject& subject) {
+  Account*& account = table_->by_consumer[subject.consumer];
+  if (account == nullptr) {
+    account = &table_->accounts.emplace_back();
+    account->consumer = subject.consumer;
+    account->table = table_.get();
+    account->cells = std::make_unique<Cell*[]>(table_->endpoints());
+    account->tier = subject.tier;
+  }
+  subject.notes.account = account;
+  subject.notes.account_table = table_id_;
+}
+
+Meter::Cell& Meter::cell_of(void* subjects_account, const policy::EndpointRule& endpoint) {
+  Account& account = *static_cast<Account*>(subjects_account);
+  const policy::Endpoints& endpoints = table_->policy->endpoints;
+  const size_t at = &endpoint == &endpoints.fallback()
+                        ? endpoints.rules().size()
+                        : static_cast<size_t>(&endpoint - endpoints.rules().data());
+  Cell*& cell = account.cells[at];
+  if (cell == nullptr) [[unlikely]] {
+    cell = &table_->cells.emplace_back();
+    cell->account = &account;
+    cell->endpoint = static_cast<uint32_t>(at);
+  }
+  return *cell;
+}
+
+void Meter::count_late(Key key, std::string_view tier, const Amount& amount) {
+  const std::lock_guard lock(late_mutex_);
+  auto& [sum, newest_tier] = late_[std::move(key)];
+  sum += amount;
+  newest_tier = tier;
+}
+
+std::vector<Row> Meter::fetch() {
+  std::vector<std::unique_ptr<Table>> ended;
+  fetched_.clear();
+  {
+    const std::lock_guard lock(mutex_);
+    fetched_.swap(changed_);
+    ended.swap(ended_);
+    ++fetches_;
+  }
+  // The owner may be counting in these very cells: what it adds from now on comes next time.
+  std::vector<Row> rows;
+  rows.reserve(fetched_.size());
+  for (Cell* cell : fetched_) {
+    const Account& account = *cell->account;
+    const Amount now{.requests = cell->requests.value(),
+                     .denials = cell->denials.value(),
+                     .cost_milli = static_cast<int64_t>(cell->cost.value())};
+    rows.push_back({.key = {.consumer = account.consumer,
+                            .endpoint = account.table->endpoint(cell->endpoint).name,
+                            .day = account.table->day},
+                    .amount = {.requests = now.requests - cell->fetched.requests,
+                               .denials = now.denials - cell->fetched.denials,
+                               .cost_milli = now.cost_milli - cell->fetched.cost_milli},
+                    .tier = account.tier});
+    cell->fetched = now;
+  }
+  std::map<Key, std::pair<Amount, std::string>> late;
+  {
+    const std::lock_guard lock(late_mutex_);
+    late.swap(late_);
+  }
+  for (auto& [key, sum] : late) {
+    rows.push_back({.key = key, .amount = sum.first, .tier = std::move(sum.second)});
+  }
+  return rows;
+}
+
+}  // namespace quota::usage
