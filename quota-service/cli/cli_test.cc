@@ -14,6 +14,7 @@
 #include "cli/facts.h"
 #include "cli/secrets.h"
 #include "cli/table.h"
+#include "cli/terminal.h"
 
 namespace quota::cli {
 namespace {
@@ -42,6 +43,12 @@ TEST(Table, KeepsATerminalFromBeingSteered) {
   Table table;
   table.add({"a\x1b[2Jb\nc"});
   EXPECT_EQ(table.to_string(), "a?[2Jb?c\n");
+}
+
+TEST(Terminal, ShowsWhatFits) {
+  EXPECT_EQ(fitted("abcdef\nghi\njkl\n", 2, 4), "abcd\nghi\n");
+  EXPECT_EQ(fitted("äöüß\n", 5, 2), "äö\n") << "characters, not bytes";
+  EXPECT_EQ(fitted("", 5, 5), "");
 }
 
 TEST(ApiKey, HasAPrefixAndFortyThreeCharacters) {

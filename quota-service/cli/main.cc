@@ -39,10 +39,13 @@ void declare(CLI::App& app, Session& session) {
   add_explain_command(app, session);
   add_quota_commands(app, session);
   add_consumer_commands(app, session);
+  add_mode_command(app, session);
   add_reload_command(app, session);
+  add_top_command(app, session);
   add_simulate_command(app, session);
   add_usage_command(app, session);
   add_tail_command(app, session);
+  add_completion_command(app, session);
 }
 
 ExitCode fail(const absl::Status& status) {

@@ -1,5 +1,8 @@
 #include "backend.h"
 
+#include <spdlog/spdlog.h>
+
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +11,7 @@
 #include "store/local_store.h"
 #include "store/local_usage.h"
 #include "store/redis_consumers.h"
+#include "store/redis_mode.h"
 #include "store/redis_store.h"
 #include "store/redis_usage.h"
 
@@ -22,6 +26,7 @@ class LocalBackend final : public Backend {
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *store_; }
   usage::UsageStore* usage() override { return usage_.get(); }
+  store::ModeStore& modes() override { return *store_; }
 
   identity::Directory& directory() override { return directory_; }
 
@@ -74,12 +79,14 @@ class RedisBackend final : public Backend {
     }
     options.on_open = [&, this](uv_loop_t* loop, redis::Client& client) {
       consumers_ = std::make_unique<store::RedisConsumers>(loop, client, directory_);
+      mode_ = std::make_unique<store::RedisMode>(loop, client);
       event_calls_ = std::make_unique<store::RedisCalls>(loop, client);
       if (!keeps_usage) return;
       usage_ = std::make_unique<store::RedisUsage>(loop, client, std::move(journal));
     };
     options.on_close = [this] {
       consumers_->close();
+      mode_->close();
       event_calls_->close();
       if (usage_ != nullptr) usage_->shut();
     };
@@ -95,11 +102,17 @@ class RedisBackend final : public Backend {
   engine::Store& store() override { return *store_; }
   store::ConsumerStore& consumers() override { return *consumers_; }
   usage::UsageStore* usage() override { return usage_.get(); }
+  store::ModeStore& modes() override { return *mode_; }
   identity::Directory& directory() override { return directory_; }
   store::RedisEvents* events() override { return events_.get(); }
 
   absl::Status start(engine::Engine& engine) override {
     store_->start(&engine);
+    // No decision is made in the policy's mode while Redis knows another.
+    constexpr std::chrono::seconds kPatience{2};
+    if (store_->healthy() && !mode_->wait_until_known(kPatience)) {
+      spdlog::warn("Redis has not said which mode is set; until it does, the policy's rules");
+    }
     return absl::OkStatus();
   }
 
@@ -135,6 +148,7 @@ class RedisBackend final : public Backend {
   std::unique_ptr<store::RedisCalls> event_calls_;
   std::unique_ptr<store::RedisEvents> events_;
   std::unique_ptr<store::RedisUsage> usage_;
+  std::unique_ptr<store::RedisMode> mode_;
   std::unique_ptr<store::RedisStore> store_;
 };
 

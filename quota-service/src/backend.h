@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "identity/directory.h"
 #include "store/consumer_store.h"
+#include "store/mode_store.h"
 #include "store/redis_events.h"
 #include "usage/usage_store.h"
 
@@ -24,6 +25,7 @@ class Backend {
 
   virtual engine::Store& store() = 0;
   virtual store::ConsumerStore& consumers() = 0;
+  virtual store::ModeStore& modes() = 0;
   virtual identity::Directory& directory() = 0;
   virtual usage::UsageStore* usage() = 0;  // null: none is kept
   // Before the first decision: what earlier lives have left, and the way back for grants.

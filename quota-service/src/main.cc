@@ -12,7 +12,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "admin/admin_server.h"
+#include "admin/busiest.h"
 #include "admin/collectors.h"
+#include "admin/mode_switch.h"
 #include "backend.h"
 #include "config/settings.h"
 #include "config/version.h"
@@ -91,6 +93,8 @@ struct Parts {
   Backend& backend;
   engine::Engine& engine;
   const Meters& meters;
+  admin::ModeSwitch& mode;
+  admin::Busiest& busiest;
 };
 
 // Opens the front doors, and closes them when a signal says so.
@@ -131,11 +135,16 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   if (settings.admin_listen != "off") {
     const auto at = config::parse_listen(settings.admin_listen);
     if (!at.ok()) return at.status();
+    auto hosts = config::parse_hosts(settings.admin_hosts);
+    if (!hosts.ok()) return hosts.status();
+    hosts->push_back(at->host);
     admin = std::make_unique<admin::AdminServer>(
         admin::AdminDeps{.policy = parts.live,
                          .directory = parts.backend.directory(),
                          .consumers = parts.backend.consumers(),
                          .engine = parts.engine,
+                         .mode = parts.mode,
+                         .top = parts.busiest,
                          .metrics = metrics,
                          .ready = ready,
                          .reload = [&] { return reload(parts.live, "on request"); },
@@ -146,7 +155,10 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                          .usage = parts.backend.usage(),
                          .events = &(*eventing)->history(),
                          .renderer = &(*eventing)->renderer()},
-        admin::AdminSettings{.host = at->host, .port = at->port, .token = settings.admin_token});
+        admin::AdminSettings{.host = at->host,
+                             .port = at->port,
+                             .token = settings.admin_token,
+                             .hosts = *std::move(hosts)});
     if (const absl::Status status = admin->start(); !status.ok()) return status;
   }
   const auto policy = parts.live.get();
@@ -188,15 +200,21 @@ absl::Status run(const config::Settings& settings) {
   if (!backend.ok()) return backend.status();
   engine::Engine engine(engine_options(settings), (*backend)->store());
   if (absl::Status status = (*backend)->start(engine); !status.ok()) return status;
+  admin::ModeSwitch mode(live, (*backend)->modes());
+  if (absl::Status status = mode.follow(); !status.ok()) return status;
   auto caretaker = std::make_unique<engine::Caretaker>(engine);
   const Meters meters = make_meters(settings);
+  admin::Busiest busiest;
   std::unique_ptr<usage::Flusher> flusher;
   if (usage::UsageStore* const usage = (*backend)->usage()) {
-    flusher = std::make_unique<usage::Flusher>(meters, *usage);
+    flusher = std::make_unique<usage::Flusher>(meters, *usage, [&](const usage::Row& row) {
+      busiest.add(row.key.consumer, row.tier, row.amount.requests, row.amount.denials,
+                  row.amount.cost_milli, read_clocks().mono_us);
+    });
     flusher->start();
   }
 
-  const absl::Status served = serve(settings, {live, **backend, engine, meters});
+  const absl::Status served = serve(settings, {live, **backend, engine, meters, mode, busiest});
 
   // Also when a door could not be opened: what was taken out of the store goes back into it.
   watcher.reset();

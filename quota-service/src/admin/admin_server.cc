@@ -5,9 +5,13 @@
 #include "admin/consumers.h"
 #include "admin/events_view.h"
 #include "admin/explain.h"
+#include "admin/hosts.h"
 #include "admin/http_server.h"
+#include "admin/page.h"
 #include "admin/policy_view.h"
 #include "admin/router.h"
+#include "admin/texts.h"
+#include "admin/top_view.h"
 #include "admin/usage_view.h"
 
 namespace quota::admin {
@@ -20,8 +24,10 @@ class AdminServer::Impl {
         consumers_(deps_.policy, deps_.directory, deps_.consumers),
         quota_(deps_.policy, deps_.consumers, deps_.engine, deps_.month_used),
         explainer_(deps_.engine, deps_.policy, deps_.directory),
+        top_(deps_.top, deps_.engine, deps_.policy, deps_.directory),
+        hosts_(settings_.hosts),
         router_(settings_.token),
-        server_([this](const Request& request) { return router_.route(request); }) {
+        server_([this](const Request& request) { return answer(request); }) {
     add_routes();
   }
 
@@ -30,13 +36,22 @@ class AdminServer::Impl {
   void stop() { server_.stop(); }
 
  private:
+  Reply answer(const Request& request) const {
+    if (auto refusal = hosts_.refuse(request)) return *std::move(refusal);
+    return router_.route(request);
+  }
+
   void add_routes() {
     using Id = const std::string&;
     constexpr auto kRead = Router::Access::kRead;
     constexpr auto kWrite = Router::Access::kWrite;
     const auto add = [this](auto... route) { router_.add(std::move(route)...); };
 
+    add("GET", "/", kRead, [this](const Request&, Id) { return page_.get(); });
+    add("GET", "/openapi.json", kRead, [](const Request&, Id) { return description(); });
     add("GET", "/metrics", kRead, [this](const Request&, Id) { return metrics(); });
+    add("GET", "/metrics.json", kRead,
+        [this](const Request&, Id) { return json_reply(deps_.metrics.json()); });
     add("GET", "/healthz", kRead, [](const Request&, Id) {
       return json_reply({{"status", "ok"}});
     });
@@ -51,10 +66,14 @@ class AdminServer::Impl {
     add("GET", "/v1/endpoints", kRead, [this](const Request&, Id) {
       return json_reply({{"endpoints", endpoints_json(*deps_.policy.get())}});
     });
+    add("GET", "/v1/mode", kRead, [this](const Request&, Id) { return deps_.mode.get(); });
+    add("PUT", "/v1/mode", kWrite,
+        [this](const Request& request, Id) { return deps_.mode.put(request); });
     add("POST", "/v1/reload", kWrite, [this](const Request&, Id) { return reload(); });
 
     add("POST", "/v1/explain", kRead,
         [this](const Request& request, Id) { return explainer_.explain(request); });
+    add("GET", "/v1/top", kRead, [this](const Request& request, Id) { return top_.get(request); });
     add("GET", "/v1/quota/{id}", kRead, [this](const Request&, Id id) { return quota_.get(id); });
     add("POST", "/v1/quota/{id}/reset", kWrite,
         [this](const Request&, Id id) { return quota_.reset(id); });
@@ -76,6 +95,13 @@ class AdminServer::Impl {
         [view = EventsView(*deps_.events, *deps_.renderer)](const Request& request, Id) {
           return view.get(request);
         });
+  }
+
+  static Reply description() {
+    return {.status = 200,
+            .content_type = "application/json",
+            .body = std::string(kOpenapiJson),
+            .headers = {}};
   }
 
   Reply metrics() const {
@@ -101,6 +127,9 @@ class AdminServer::Impl {
   Consumers consumers_;
   QuotaView quota_;
   Explainer explainer_;
+  TopView top_;
+  const Page page_;
+  const Hosts hosts_;
   Router router_;
   HttpServer server_;
 };

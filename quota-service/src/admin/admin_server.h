@@ -4,10 +4,13 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "admin/metrics.h"
+#include "admin/mode_switch.h"
 #include "admin/quota_view.h"
+#include "admin/top_source.h"
 #include "engine/engine.h"
 #include "events/history.h"
 #include "events/renderer.h"
@@ -25,6 +28,8 @@ struct AdminDeps {
   identity::Directory& directory;
   store::ConsumerStore& consumers;
   engine::Engine& engine;
+  ModeSwitch& mode;
+  TopSource& top;
   const MetricsRegistry& metrics;
   const std::atomic<bool>&
       ready;  // false before the first decision can be made, and while draining
@@ -40,6 +45,8 @@ struct AdminSettings {
   std::string host = "127.0.0.1";
   int port = 9180;    // 0: any free one
   std::string token;  // empty: nobody may change anything
+  // Names under which it may be asked, besides IP addresses and localhost.
+  std::vector<std::string> hosts = {};
 };
 
 // Health, metrics, and the API for people and quotactl.

@@ -120,9 +120,9 @@ TEST_F(AdminServerTest, AWrongMethodNamesTheRightOnes) {
 }
 
 TEST_F(AdminServerTest, UnknownPathsAreProblemsToo) {
-  for (const char* path :
-       {"/", "/v1", "/v1/", "/v1/quota/", "/v2/tiers", "/metrics/", "/v1/policy/../../etc/passwd",
-        "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/metrics%00", "/\xff\xfe", "/a%0Ab"}) {
+  for (const char* path : {"/v1", "/v1/", "/index.html", "/v1/quota/", "/v2/tiers", "/metrics/",
+                           "/v1/policy/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd",
+                           "//etc/passwd", "/metrics%00", "/\xff\xfe", "/a%0Ab"}) {
     const auto result = get(path);
     EXPECT_EQ(status(result), 404) << path;
     EXPECT_THAT(detail(result), HasSubstr("nothing at this path")) << path;
@@ -144,6 +144,8 @@ TEST_F(AdminServerTest, APortThatIsTakenIsSaid) {
                       .directory = directory_,
                       .consumers = consumers_,
                       .engine = engine_,
+                      .mode = mode_,
+                      .top = busiest_,
                       .metrics = metrics_,
                       .ready = ready_,
                       .reload = [] { return absl::OkStatus(); },

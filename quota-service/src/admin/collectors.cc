@@ -69,6 +69,7 @@ std::vector<MetricFamily> EngineCollector::Collect() const {
 
 std::vector<MetricFamily> PolicyCollector::Collect() const {
   const policy::LivePolicy::Stats stats = policy_.stats();
+  const policy::LivePolicy::ModeInForce mode = policy_.mode();
   return {Family(MetricType::Counter, "quota_policy_loads_total",
                  "Attempts to take up a policy, by how they went.")
               .with({{"result", "loaded"}}, number(stats.loaded))
@@ -80,6 +81,11 @@ std::vector<MetricFamily> PolicyCollector::Collect() const {
           Family(MetricType::Gauge, "quota_policy_stale",
                  "1 while the newest policy was rejected and an older one stays in force.")
               .with({}, stats.last_error.empty() ? 0 : 1)
+              .take(),
+          Family(MetricType::Gauge, "quota_mode_info", "The mode in force, and who says so.")
+              .with({{"mode", std::string(policy::to_string(mode.mode))},
+                     {"source", mode.is_override ? "override" : "policy"}},
+                    1)
               .take()};
 }
 

@@ -23,7 +23,7 @@ class EngineCollector final : public prometheus::Collectable {
   const engine::Engine& engine_;
 };
 
-// quota_policy_loads_total{result}, quota_policy_info{hash}
+// quota_policy_loads_total{result}, quota_policy_info{hash}, quota_mode_info{mode,source}
 class PolicyCollector final : public prometheus::Collectable {
  public:
   explicit PolicyCollector(const policy::LivePolicy& policy) : policy_(policy) {}

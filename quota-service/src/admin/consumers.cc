@@ -19,7 +19,7 @@ using policy::Consumer;
 
 constexpr std::string_view kInPolicy = "policy.yaml";
 constexpr std::string_view kInStore = "store";
-constexpr size_t kMostListed = 1000;
+constexpr int64_t kMostListed = 1000;
 
 Json record_json(const Consumer& consumer, std::string_view source) {
   Json json = consumer_json(consumer);
@@ -50,15 +50,9 @@ Reply no_consumer() {
 // In the order of ids, `limit` at a time: {"consumers": […], "next": id}. The next page is asked
 // for with ?after=<next>; null means that this was the last.
 Reply Consumers::list(const Request& request) const {
-  size_t limit = kMostListed;
-  if (const auto asked = request.query.find("limit"); asked != request.query.end()) {
-    const std::string& digits = asked->second;
-    if (digits.empty() || digits.size() > 4 ||
-        digits.find_first_not_of("0123456789") != std::string::npos || std::stoul(digits) == 0) {
-      return problem(400, fmt::format("limit must be a whole number from 1 to {}", kMostListed));
-    }
-    limit = std::min<size_t>(std::stoul(digits), kMostListed);
-  }
+  const auto asked_limit = whole_query(request, "limit", 1, kMostListed, kMostListed);
+  if (!asked_limit.ok()) return problem(asked_limit.status());
+  const auto limit = static_cast<size_t>(*asked_limit);
   const auto asked = request.query.find("after");
   const std::string after = asked == request.query.end() ? "" : asked->second;
 

@@ -115,7 +115,7 @@ std::string say_why(const Decision& decision, const engine::Charge& charge) {
     case Reason::kStoreUnavailable:
       return "The store is lost and the policy says store_lost: deny.";
     case Reason::kOff:
-      return "The policy says mode: off, so everything is allowed.";
+      return "The mode is off, so everything is allowed.";
   }
   return "";
 }

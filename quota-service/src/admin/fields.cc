@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/strings/numbers.h"
+
 namespace quota::admin {
 
 absl::StatusOr<Json> parse_object(const std::string& body,
@@ -41,6 +43,17 @@ absl::StatusOr<int64_t> whole_field(const Json& object, std::string_view name, i
       found->get<int64_t>() >= least && found->get<int64_t>() <= most;
   if (!fits) return bad_request("{} must be a whole number from {} to {}", name, least, most);
   return found->get<int64_t>();
+}
+
+absl::StatusOr<int64_t> whole_query(const Request& request, const std::string& name, int64_t least,
+                                    int64_t most, int64_t fallback) {
+  const auto asked = request.query.find(name);
+  if (asked == request.query.end()) return fallback;
+  int64_t number = 0;
+  if (!absl::SimpleAtoi(asked->second, &number) || number < least || number > most) {
+    return bad_request("{} must be a whole number from {} to {}", name, least, most);
+  }
+  return number;
 }
 
 }  // namespace quota::admin

@@ -28,4 +28,8 @@ absl::StatusOr<std::string> text_field(const Json& object, std::string_view name
 absl::StatusOr<int64_t> whole_field(const Json& object, std::string_view name, int64_t least,
                                     int64_t most);
 
+// ?name=…; `fallback` when it is absent.
+absl::StatusOr<int64_t> whole_query(const Request& request, const std::string& name, int64_t least,
+                                    int64_t most, int64_t fallback);
+
 }  // namespace quota::admin

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,7 +21,9 @@ struct Request {
   std::string path;  // percent-decoded, without the query: any bytes at all
   std::multimap<std::string, std::string> query;
   std::string authorization;
-  std::string body;
+  std::optional<std::string> host = std::nullopt;  // the Host header, if there is one
+  std::string content_type = {};
+  std::string body = {};
 };
 
 struct Reply {

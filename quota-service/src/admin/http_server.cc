@@ -16,7 +16,8 @@
 namespace quota::admin {
 namespace {
 
-constexpr size_t kThreads = 2;
+// A browser opens connections ahead, and each may be idle for as long as its time allows.
+constexpr size_t kThreads = 4;
 constexpr std::ptrdiff_t kMostConnections = 64;
 constexpr size_t kLongestPath = 2048;
 
@@ -50,6 +51,9 @@ void prepare(httplib::Request& request) {
 
 std::optional<Reply> refuse(const httplib::Request& request) {
   if (request.path.size() > kLongestPath) return problem(414, "the path is too long");
+  if (request.get_header_value_count("Host") > 1) {
+    return problem(400, "there is more than one Host header");
+  }
   if (request.has_header("Transfer-Encoding")) {
     return problem(411, "send the body in one piece with a Content-Length");
   }
@@ -121,6 +125,10 @@ class HttpServer::Library final : public httplib::Server {
                    .path = request.path,
                    .query = request.params,
                    .authorization = request.get_header_value("Authorization"),
+                   .host = request.has_header("Host")
+                               ? std::optional(request.get_header_value("Host"))
+                               : std::nullopt,
+                   .content_type = request.get_header_value("Content-Type"),
                    .body = request.body}),
          response);
   }

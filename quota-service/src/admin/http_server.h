@@ -11,8 +11,8 @@
 
 namespace quota::admin {
 
-// An HTTP/1.1 server for a few trusted callers. One request per connection, two at a time, and each
-// connection is bounded in time and in bytes, so that a slow or hostile peer holds up little.
+// An HTTP/1.1 server for a few trusted callers. One request per connection, four at a time, and
+// each connection is bounded in time and in bytes, so that a slow or hostile peer holds up little.
 class HttpServer {
  public:
   using Handler = std::function<Reply(const Request&)>;

@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "admin/http.h"
 #include "prometheus/collectable.h"
+#include "prometheus/metric_family.h"
 
 namespace quota::admin {
 
@@ -16,8 +18,12 @@ class MetricsRegistry {
   }
   // In Prometheus' text format.
   std::string text() const;
+  // The same as {"families": [{"name", "type", "help", "samples": […]}]}.
+  Json json() const;
 
  private:
+  std::vector<prometheus::MetricFamily> collect() const;
+
   std::vector<std::shared_ptr<const prometheus::Collectable>> collectables_;
 };
 

@@ -54,4 +54,27 @@ absl::StatusOr<engine::Decision> wait_for_decision(const engine::Charge& charge,
   return *answer->decision;
 }
 
+absl::StatusOr<engine::Decision> look_at_consumer(engine::Engine& engine,
+                                                  const policy::Policy& policy,
+                                                  const policy::Consumer& consumer,
+                                                  const policy::Limits& limits, Now now,
+                                                  std::chrono::milliseconds patience) {
+  const std::string subject = subject_of(consumer.id);
+  engine::Charge charge;
+  charge.subject = subject;
+  charge.limits = limits;
+  charge.burst_milli = policy.burst_milli;
+  charge.billing_day = consumer.billing_day;
+  charge.peek = true;
+  charge.store_lost = policy.store_lost;
+  return wait_for_decision(
+      charge,
+      [&](auto& decision, auto make_waiter) {
+        return engine.decide(charge, now, decision, make_waiter);
+      },
+      patience);
+}
+
+std::string subject_of(const std::string& consumer) { return "c:" + consumer; }
+
 }  // namespace quota::admin

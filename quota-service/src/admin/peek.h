@@ -2,9 +2,12 @@
 
 #include <chrono>
 #include <functional>
+#include <string>
 
 #include "absl/status/statusor.h"
+#include "base/time.h"
 #include "engine/engine.h"
+#include "policy/policy.h"
 
 namespace quota::admin {
 
@@ -15,5 +18,14 @@ using Decide = std::function<bool(engine::Decision&, engine::Engine::MakeWaiter)
 absl::StatusOr<engine::Decision> wait_for_decision(
     const engine::Charge& charge, const Decide& decide,
     std::chrono::milliseconds patience = std::chrono::milliseconds(1000));
+
+// What a consumer of these limits has left; takes nothing.
+absl::StatusOr<engine::Decision> look_at_consumer(
+    engine::Engine& engine, const policy::Policy& policy, const policy::Consumer& consumer,
+    const policy::Limits& limits, Now now,
+    std::chrono::milliseconds patience = std::chrono::milliseconds(1000));
+
+// The name of a consumer as a subject of engine and stores.
+std::string subject_of(const std::string& consumer);
 
 }  // namespace quota::admin

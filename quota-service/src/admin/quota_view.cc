@@ -16,8 +16,6 @@ absl::Status no_consumer() {
       "there is no consumer of that id, neither in the policy nor in the store");
 }
 
-std::string subject_key(const std::string& id) { return "c:" + id; }
-
 }  // namespace
 
 Reply QuotaView::get(const std::string& id) const {
@@ -29,18 +27,8 @@ Reply QuotaView::get(const std::string& id) const {
   policy::Limits limits = tier == nullptr ? policy->anonymous.limits : tier->limits;
   consumer->overrides.apply_to(limits);
 
-  const std::string subject = subject_key(id);
   const Now now = read_clocks();
-  engine::Charge charge;
-  charge.subject = subject;
-  charge.limits = limits;
-  charge.burst_milli = policy->burst_milli;
-  charge.billing_day = consumer->billing_day;
-  charge.peek = true;
-  charge.store_lost = policy->store_lost;
-  const auto seen = wait_for_decision(charge, [&](auto& decision, auto make_waiter) {
-    return engine_.decide(charge, now, decision, make_waiter);
-  });
+  const auto seen = look_at_consumer(engine_, *policy, *consumer, limits, now);
   if (!seen.ok()) return problem(seen.status());
 
   // What the engine has counted is exact; without it there is what the store has recorded.
@@ -48,7 +36,7 @@ Reply QuotaView::get(const std::string& id) const {
   if (seen->month.limit >= 0 && !seen->degraded) {
     used = units(seen->month.limit - seen->month.remaining);
   } else if (const auto recorded = month_used_(
-                 subject, engine::period_at(now.unix_us, consumer->billing_day).start_day);
+                 subject_of(id), engine::period_at(now.unix_us, consumer->billing_day).start_day);
              recorded.ok()) {
     used = units(*recorded);
   }
@@ -69,7 +57,7 @@ Reply QuotaView::reset(const std::string& id) const {
     return problem(absl::UnavailableError(
         "the shared store cannot be reached now, so nothing was reset; try again when it is back"));
   }
-  engine_.reset(subject_key(id), false, consumer->billing_day, read_clocks());
+  engine_.reset(subject_of(id), false, consumer->billing_day, read_clocks());
   spdlog::info("admin: consumer {} starts anew", id);
   return get(id);
 }

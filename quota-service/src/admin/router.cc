@@ -4,9 +4,22 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
 #include "admin/token.h"
 
 namespace quota::admin {
+namespace {
+
+// With or without parameters, such as a charset.
+bool is_json(std::string_view content_type) {
+  const std::string_view type = content_type.substr(0, content_type.find(';'));
+  const absl::string_view stripped = absl::StripAsciiWhitespace({type.data(), type.size()});
+  return absl::EqualsIgnoreCase(stripped, "application/json");
+}
+
+}  // namespace
 
 void Router::add(std::string_view method, std::string_view pattern, Access access,
                  Handler handler) {
@@ -35,6 +48,10 @@ Reply Router::route(const Request& request) const {
     const bool is_closed = route.access == Access::kPrivate && !token_.empty();
     if (route.access == Access::kWrite || is_closed) {
       if (auto refusal = refuse_write(request.authorization, token_)) return *std::move(refusal);
+      // What a form of another site can send is none of these.
+      if (!request.body.empty() && !is_json(request.content_type)) {
+        return problem(415, "send the body with Content-Type: application/json");
+      }
     }
     return route.handler(request, route.id_in(request.path));
   }

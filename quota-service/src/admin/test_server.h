@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "admin/admin_server.h"
+#include "admin/busiest.h"
 #include "admin/collectors.h"
 #include "base/time.h"
 #include "identity/full_directory.h"
@@ -131,6 +132,31 @@ class MemoryConsumerStore final : public store::ConsumerStore {
   std::mutex mutex_;
 };
 
+class MemoryModeStore final : public store::ModeStore {
+ public:
+  absl::StatusOr<store::ModeRecord> put_mode(std::optional<policy::Mode> mode,
+                                             int64_t unix_ms) override {
+    if (broken) return absl::UnavailableError("the disk is full");
+    say({mode, unix_ms});
+    return saved;
+  }
+  absl::Status watch_mode(Heard heard) override {
+    heard_ = std::move(heard);
+    return absl::OkStatus();
+  }
+  // As if another quotad had been told.
+  void say(store::ModeRecord record) {
+    saved = record;
+    if (heard_) heard_(record);
+  }
+
+  store::ModeRecord saved;
+  std::atomic<bool> broken{false};
+
+ private:
+  Heard heard_;
+};
+
 constexpr char kToken[] = "0123456789abcdef-token";
 
 // "acme" of the policy has the API key acme-key.
@@ -162,6 +188,7 @@ class AdminServerTest : public ::testing::Test {
  protected:
   AdminServerTest() {
     EXPECT_EQ(policy_.reload(), absl::OkStatus());
+    EXPECT_EQ(mode_.follow(), absl::OkStatus());
     store_.start(&engine_);
     start(kToken);
   }
@@ -176,6 +203,8 @@ class AdminServerTest : public ::testing::Test {
                   .directory = directory_,
                   .consumers = consumers_,
                   .engine = engine_,
+                  .mode = mode_,
+                  .top = busiest_,
                   .metrics = metrics_,
                   .ready = ready_,
                   .reload = [this] { return policy_.reload(); },
@@ -206,6 +235,10 @@ class AdminServerTest : public ::testing::Test {
   httplib::Result post(const std::string& path, const std::string& body = "") {
     return client().Post(path, bearer(), body, "application/json");
   }
+  httplib::Result put_mode(const std::string& body, const std::string& query = "",
+                           const httplib::Headers& headers = bearer()) {
+    return client().Put("/v1/mode" + query, headers, body, "application/json");
+  }
   httplib::Result put(const std::string& id, const std::string& body) {
     return client().Put("/v1/consumers/" + id, bearer(), body, "application/json");
   }
@@ -224,6 +257,9 @@ class AdminServerTest : public ::testing::Test {
   policy::LivePolicy policy_{write_policy(kPolicy)};
   identity::FullDirectory directory_;
   MemoryConsumerStore consumers_;
+  MemoryModeStore modes_;
+  ModeSwitch mode_{policy_, modes_};
+  Busiest busiest_;
   GrantingStore store_;
   engine::Engine engine_{{}, store_};
   MetricsRegistry metrics_;

@@ -25,6 +25,8 @@ absl::Status check_admin_listen(const std::string& text) {
   return absl::OkStatus();
 }
 
+absl::Status check_hosts(const std::string& text) { return parse_hosts(text).status(); }
+
 absl::Status check_store(const std::string& text) { return parse_store(text).status(); }
 
 absl::Status check_bool(const std::string& text) {
@@ -133,6 +135,9 @@ constexpr std::array kFields = {
           &Settings::idle_retention_s, 1, kBillion},
     Field{"admin_listen", "Admin API", "ADDRESS", "host:port of metrics and admin API, or off",
           &Settings::admin_listen, 0, 0, check_admin_listen},
+    Field{"admin_hosts", "Admin API", "NAMES",
+          "names it answers to besides addresses and localhost, with commas between",
+          &Settings::admin_hosts, 0, 0, check_hosts},
     Field{"admin_token_file", "Admin API", "FILE",
           "token that writes must carry; or QUOTAD_ADMIN_TOKEN holds it",
           &Settings::admin_token_file},

@@ -1,7 +1,10 @@
 #include <charconv>
 #include <optional>
 #include <string_view>
+#include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_split.h"
 #include "base/ip.h"
 #include "config/invalid.h"
 #include "config/settings.h"
@@ -82,6 +85,19 @@ absl::StatusOr<ListenAddress> parse_listen(const std::string& text) {
   address.port = *port;
   address.loopback = is_loopback(host);
   return address;
+}
+
+absl::StatusOr<std::vector<std::string>> parse_hosts(const std::string& text) {
+  std::vector<std::string> names;
+  for (const auto part : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    std::string name(absl::StripAsciiWhitespace(part));
+    if (!is_host(name, false)) {
+      return invalid(
+          "\"{}\" is not a host name; write names without ports, with commas between them", name);
+    }
+    names.push_back(std::move(name));
+  }
+  return names;
 }
 
 }  // namespace quota::config

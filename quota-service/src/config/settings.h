@@ -20,6 +20,7 @@ struct Settings {
   std::string socket_group;  // empty: leave as it is
   std::string tls_cert, tls_key, tls_client_ca;
   std::string admin_listen = "127.0.0.1:9180";  // "off": none
+  std::string admin_hosts;                      // names it may be asked by, with commas between
   std::string admin_token_file;                 // or QUOTAD_ADMIN_TOKEN itself
   std::string store = "local:///tmp/quotad-state.db";
   std::string policy;  // empty: the built-in one
@@ -82,6 +83,9 @@ struct ListenAddress {
   bool loopback = false;
 };
 absl::StatusOr<ListenAddress> parse_listen(const std::string& text);
+
+// "a.example, b.example" as its names, without ports.
+absl::StatusOr<std::vector<std::string>> parse_hosts(const std::string& text);
 
 // local:///abs/path: the file of the embedded store; or one of the Redis URLs of redis/url.h.
 struct StoreAddress {

@@ -6,10 +6,11 @@
 
 namespace quota::policy {
 
-LivePolicy::LivePolicy(std::string path) : path_(std::move(path)) {}
+LivePolicy::LivePolicy(std::string path, std::function<Now()> clock)
+    : path_(std::move(path)), clock_(std::move(clock)) {}
 
 LivePolicy::LivePolicy(std::shared_ptr<const Policy> policy)
-    : policy_(std::move(policy)), generation_(1) {}
+    : clock_(read_clocks), loaded_(policy), policy_(std::move(policy)), generation_(1) {}
 
 absl::Status LivePolicy::reload() {
   // Reading takes a while. One at a time, or a slow reader of old content could come last and win.
@@ -25,10 +26,31 @@ absl::Status LivePolicy::reload() {
   }
   ++stats_.loaded;
   stats_.last_error.clear();
-  policy_ = *std::move(policy);
+  const bool is_other_mode = !loaded_ || loaded_->mode != (*policy)->mode;
+  loaded_ = *std::move(policy);
+  if (is_other_mode && !override_) mode_since_ms_ = clock_().unix_us / 1000;
+  put_in_force();
+  return absl::OkStatus();
+}
+
+void LivePolicy::override_mode(std::optional<Mode> mode, int64_t unix_ms) {
+  const std::lock_guard lock(mutex_);
+  if (!mode && !override_) return;
+  const bool is_same = mode == override_;
+  override_ = mode;
+  mode_since_ms_ = unix_ms;
+  if (loaded_ && !is_same) put_in_force();
+}
+
+void LivePolicy::put_in_force() {
+  policy_ = loaded_;
+  if (override_ && *override_ != loaded_->mode) {
+    auto changed = std::make_shared<Policy>(*loaded_);
+    changed->mode = *override_;
+    policy_ = std::move(changed);
+  }
   // After the policy, so that whoever sees the new generation gets a policy at least as new.
   generation_.fetch_add(1, std::memory_order_release);
-  return absl::OkStatus();
 }
 
 std::shared_ptr<const Policy> LivePolicy::get() const {
@@ -39,6 +61,15 @@ std::shared_ptr<const Policy> LivePolicy::get() const {
 LivePolicy::Stats LivePolicy::stats() const {
   const std::lock_guard lock(mutex_);
   return stats_;
+}
+
+LivePolicy::ModeInForce LivePolicy::mode() const {
+  const std::lock_guard lock(mutex_);
+  if (!loaded_) return {};
+  return {.mode = policy_->mode,
+          .is_override = override_.has_value(),
+          .policy_mode = loaded_->mode,
+          .since_unix_ms = mode_since_ms_};
 }
 
 }  // namespace quota::policy

@@ -100,6 +100,83 @@ TEST_F(LivePolicyOfAFile, ForgetsAnErrorThatWasMended) {
   EXPECT_EQ(live.stats().rejected, 1u);
 }
 
+class OverriddenMode : public LivePolicyOfAFile {
+ protected:
+  void SetUp() override {
+    LivePolicyOfAFile::SetUp();
+    ASSERT_TRUE(live_.reload().ok());
+  }
+
+  int64_t now_ms_ = 1000;
+  LivePolicy live_{path_, [this] { return Now{.mono_us = 0, .unix_us = now_ms_ * 1000}; }};
+};
+
+TEST_F(OverriddenMode, IsThatOfThePolicyAtFirst) {
+  const LivePolicy::ModeInForce mode = live_.mode();
+  EXPECT_EQ(mode.mode, Mode::kEnforce);
+  EXPECT_FALSE(mode.is_override);
+  EXPECT_EQ(mode.since_unix_ms, 1000);
+}
+
+TEST_F(OverriddenMode, MakesANewPolicyThatDiffersInNothingElse) {
+  write("default_tier: free\ntiers: {free: {requests_per_minute: 7}}");
+  ASSERT_TRUE(live_.reload().ok());
+  const auto before = live_.get();
+  live_.override_mode(Mode::kShadow, 2000);
+  EXPECT_EQ(live_.generation(), 3u);
+  EXPECT_EQ(live_.get()->mode, Mode::kShadow);
+  EXPECT_EQ(live_.get()->hash, before->hash);
+  const Tier* const tier = live_.get()->find_tier("free");
+  ASSERT_NE(tier, nullptr);
+  EXPECT_NE(tier, before->find_tier("free")) << "each leads to its own";
+  EXPECT_EQ(tier->limits.minute, 7 * kMilli);
+  EXPECT_EQ(before->mode, Mode::kEnforce) << "who still reads the old one is not disturbed";
+  EXPECT_TRUE(live_.mode().is_override);
+  EXPECT_EQ(live_.mode().policy_mode, Mode::kEnforce);
+  EXPECT_EQ(live_.mode().since_unix_ms, 2000);
+  EXPECT_EQ(live_.stats().loaded, 2u) << "nothing was loaded";
+}
+
+TEST_F(OverriddenMode, RulesOverEveryReload) {
+  live_.override_mode(Mode::kOff, 2000);
+  now_ms_ = 3000;
+  write("mode: shadow");
+  ASSERT_TRUE(live_.reload().ok());
+  EXPECT_EQ(live_.get()->mode, Mode::kOff);
+  EXPECT_EQ(live_.mode().policy_mode, Mode::kShadow);
+  EXPECT_EQ(live_.mode().since_unix_ms, 2000);
+  live_.override_mode(std::nullopt, 4000);
+  EXPECT_EQ(live_.get()->mode, Mode::kShadow);
+  EXPECT_FALSE(live_.mode().is_override);
+  EXPECT_EQ(live_.mode().since_unix_ms, 4000);
+}
+
+TEST_F(OverriddenMode, MayBeGivenBeforeThereIsAPolicy) {
+  LivePolicy live(path_);
+  live.override_mode(Mode::kOff, 500);
+  EXPECT_EQ(live.generation(), 0u);
+  EXPECT_EQ(live.get(), nullptr);
+  ASSERT_TRUE(live.reload().ok());
+  EXPECT_EQ(live.get()->mode, Mode::kOff);
+  EXPECT_EQ(live.mode().since_unix_ms, 500);
+}
+
+TEST_F(OverriddenMode, ThatIsDroppedTwiceChangesNothing) {
+  live_.override_mode(std::nullopt, 9000);
+  EXPECT_EQ(live_.generation(), 1u);
+  EXPECT_EQ(live_.mode().since_unix_ms, 1000);
+}
+
+TEST_F(OverriddenMode, CountsItsTimeFromAReloadThatChangesIt) {
+  now_ms_ = 3000;
+  write("mode: enforce  # as before");
+  ASSERT_TRUE(live_.reload().ok());
+  EXPECT_EQ(live_.mode().since_unix_ms, 1000);
+  write("mode: off");
+  ASSERT_TRUE(live_.reload().ok());
+  EXPECT_EQ(live_.mode().since_unix_ms, 3000);
+}
+
 TEST_F(LivePolicyOfAFile, MayBeReadWhileItIsReplaced) {
   LivePolicy live(path_);
   ASSERT_TRUE(live.reload().ok());

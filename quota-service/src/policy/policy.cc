@@ -14,6 +14,13 @@ std::string_view to_string(Mode mode) {
   return "unknown";
 }
 
+std::optional<Mode> mode_from(std::string_view word) {
+  for (const Mode mode : {Mode::kEnforce, Mode::kShadow, Mode::kOff}) {
+    if (to_string(mode) == word) return mode;
+  }
+  return std::nullopt;
+}
+
 std::string_view to_string(StoreLost store_lost) {
   switch (store_lost) {
     case StoreLost::kLocalShare:

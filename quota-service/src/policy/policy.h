@@ -91,6 +91,7 @@ enum class Mode { kEnforce, kShadow, kOff };
 enum class StoreLost { kLocalShare, kAllow, kDeny };
 
 std::string_view to_string(Mode mode);
+std::optional<Mode> mode_from(std::string_view word);  // as to_string writes it
 std::string_view to_string(StoreLost store_lost);
 
 class Policy {

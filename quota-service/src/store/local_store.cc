@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "store/bucket_table.h"
 #include "store/consumer_table.h"
+#include "store/mode_table.h"
 #include "store/recorder.h"
 #include "store/state_file.h"
 
@@ -33,12 +34,14 @@ struct Contents {
       : file(std::move(opened)),
         recorder(*file, retry_us),
         buckets(file->database()),
-        consumers(file->database()) {}
+        consumers(file->database()),
+        mode(file->database()) {}
 
   std::unique_ptr<StateFile> file;
   Recorder recorder;
   BucketTable buckets;
   ConsumerTable consumers;
+  ModeTable mode;
 };
 
 // Something that a caller waits for, to be done when `position` requests of its batch are done.
@@ -283,6 +286,27 @@ absl::Status LocalStore::put_consumer(const policy::Consumer& consumer) {
 absl::Status LocalStore::remove_consumer(std::string_view id) {
   return impl_->ask<absl::Status>(
       [&](Contents& contents) { return contents.consumers.remove(std::string(id)); });
+}
+
+absl::StatusOr<ModeRecord> LocalStore::put_mode(std::optional<policy::Mode> mode, int64_t unix_ms) {
+  const ModeRecord record{mode, unix_ms};
+  const std::lock_guard lock(mode_mutex_);
+  absl::Status saved =
+      impl_->ask<absl::Status>([&](Contents& contents) { return contents.mode.put(record); });
+  if (!saved.ok()) return saved;
+  if (heard_) heard_(record);
+  return record;
+}
+
+absl::Status LocalStore::watch_mode(Heard heard) {
+  const std::lock_guard lock(mode_mutex_);
+  heard_ = std::move(heard);
+  if (!heard_) return absl::OkStatus();
+  const auto record = impl_->ask<absl::StatusOr<ModeRecord>>(
+      [](Contents& contents) { return contents.mode.get(); });
+  if (!record.ok()) return record.status();
+  if (record->since_unix_ms > 0) heard_(*record);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int64_t> LocalStore::month_mark(const engine::MonthKey& month) {

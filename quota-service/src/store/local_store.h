@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/store.h"
 #include "store/consumer_store.h"
+#include "store/mode_store.h"
 
 namespace quota::store {
 
@@ -21,7 +23,7 @@ struct LocalStoreOptions {
 };
 
 // The embedded store: one SQLite file in WAL mode, written in batches by a thread of its own.
-class LocalStore final : public engine::Store, public ConsumerStore {
+class LocalStore final : public engine::Store, public ConsumerStore, public ModeStore {
  public:
   // Creates the file or opens it. Refuses, in one sentence, what is corrupt, foreign, of a newer
   // version, held by another quotad, or not writable.
@@ -51,6 +53,9 @@ class LocalStore final : public engine::Store, public ConsumerStore {
   absl::Status put_consumer(const policy::Consumer& consumer);
   absl::StatusOr<std::vector<policy::Consumer>> load_consumers();  // all, at the start
 
+  absl::StatusOr<ModeRecord> put_mode(std::optional<policy::Mode> mode, int64_t unix_ms) override;
+  absl::Status watch_mode(Heard heard) override;
+
   // What the durable count of a month says (the mark): for the admin API.
   absl::StatusOr<int64_t> month_mark(const engine::MonthKey& month);
 
@@ -76,6 +81,8 @@ class LocalStore final : public engine::Store, public ConsumerStore {
   class Impl;
   explicit LocalStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+  std::mutex mode_mutex_;  // so that changes are heard of in the order of the file
+  Heard heard_;
 };
 
 }  // namespace quota::store

@@ -208,6 +208,30 @@ TEST_F(LocalStoreTest, consumers_are_found_by_id_and_listed_page_by_page_with_th
   EXPECT_THAT(store->list_consumers("", 1)->front().api_keys, ElementsAre(key(2), key(1)));
 }
 
+TEST_F(LocalStoreTest, the_mode_is_heard_of_once_it_is_saved_and_after_a_crash) {
+  std::vector<ModeRecord> heard;
+  const auto hear = [&](const ModeRecord& record) { heard.push_back(record); };
+  const ModeRecord shadow{policy::Mode::kShadow, 1000};
+  {
+    const std::unique_ptr<LocalStore> store = open();
+    ASSERT_TRUE(store->watch_mode(hear).ok());
+    EXPECT_THAT(heard, IsEmpty());
+    EXPECT_EQ(*store->put_mode(policy::Mode::kShadow, 1000), shadow);
+    EXPECT_THAT(heard, ElementsAre(shadow));
+    disk_.fail_writes_with(SQLITE_FULL);
+    EXPECT_TRUE(absl::IsUnavailable(store->put_mode(policy::Mode::kOff, 2000).status()));
+    disk_.fail_writes_with(SQLITE_OK);
+    EXPECT_THAT(heard, ElementsAre(shadow)) << "what is not saved is not in force";
+  }
+  heard.clear();
+  const std::unique_ptr<LocalStore> store = open();
+  ASSERT_TRUE(store->watch_mode(hear).ok());
+  EXPECT_THAT(heard, ElementsAre(shadow));
+  ASSERT_TRUE(store->watch_mode(nullptr).ok());
+  EXPECT_EQ(store->put_mode(std::nullopt, 3000)->mode, std::nullopt);
+  EXPECT_THAT(heard, ElementsAre(shadow)) << "nobody listens any more";
+}
+
 TEST_F(LocalStoreTest, a_change_starts_from_what_is_recorded_and_its_refusal_changes_nothing) {
   const std::unique_ptr<LocalStore> store = open();
   const auto give_tier = [](std::optional<policy::Consumer> before) {

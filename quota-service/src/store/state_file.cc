@@ -45,6 +45,13 @@ CREATE VIEW month_for_people AS
   SELECT subject, date(period * 86400, 'unixepoch') AS begins, mark / 1000.0 AS counted FROM month;
 )sql";
 
+// What came to version 1 later. A quotad that does not know it leaves it alone.
+constexpr const char* kAdditions = R"sql(
+CREATE TABLE IF NOT EXISTS mode(
+  one INTEGER NOT NULL PRIMARY KEY CHECK(one = 1), word TEXT NOT NULL,
+  since_unix_ms INTEGER NOT NULL) STRICT;
+)sql";
+
 // Names every column that is used: a file that lacks one is found out now and not in the middle of
 // the night.
 constexpr const char* kSchemaCheck = R"sql(
@@ -241,6 +248,9 @@ absl::StatusOr<std::unique_ptr<StateFile>> StateFile::open(const std::string& pa
     if (!status.ok()) return status;
   }
   if (absl::Status status = use_wal(*database, path); !status.ok()) return status;
+  if (absl::Status status = database->execute(kAdditions); !status.ok()) {
+    return unusable(path, status);
+  }
 
   std::move(unlock).Cancel();
   return std::unique_ptr<StateFile>(new StateFile(path, *lock, *std::move(database)));

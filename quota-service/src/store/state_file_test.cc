@@ -235,6 +235,18 @@ TEST_F(StateFileTest, a_file_that_lacks_a_table_is_refused_as_damaged) {
   EXPECT_THAT(refusal(path_), StartsWith(path_ + " is damaged (no such table: bucket)"));
 }
 
+TEST_F(StateFileTest, a_file_from_before_the_mode_was_kept_there_is_taken_up) {
+  make();
+  {
+    absl::StatusOr<Database> database = Database::open(path_);
+    ASSERT_TRUE(database.ok());
+    ASSERT_TRUE(database->execute("DROP TABLE mode").ok());
+  }
+  const auto file = StateFile::open(path_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(*(*file)->database().integer("SELECT count(*) FROM mode"), 0);
+}
+
 TEST_F(StateFileTest,
        a_file_that_somebody_is_writing_to_is_refused_only_when_it_has_to_be_created) {
   make();

@@ -13,11 +13,12 @@
 #include "identity/partial_directory.h"
 #include "redis/test_servers.h"
 #include "store/redis_consumers.h"
+#include "store/redis_mode.h"
 
 namespace quota::store {
 
-// As much of a quotad as knows managed consumers: a client of Redis on a thread of its own, and
-// what stands on it.
+// As much of a quotad as knows managed consumers and the mode: a client of Redis on a thread of its
+// own, and what stands on it.
 class TestQuotad final : private redis::ClientEvents {
  public:
   explicit TestQuotad(const std::string& url) {
@@ -32,6 +33,7 @@ class TestQuotad final : private redis::ClientEvents {
     options.most_backoff_us = 50'000;
     client_ = redis::Client::open(&loop_, options, *this);
     consumers_ = std::make_unique<RedisConsumers>(&loop_, *client_, directory);
+    mode_ = std::make_unique<RedisMode>(&loop_, *client_);
     thread_ = std::thread([this] { uv_run(&loop_, UV_RUN_DEFAULT); });
     EXPECT_TRUE(redis::testing::eventually([this] { return up_ && directory.generation() > 0; }));
   }
@@ -64,6 +66,7 @@ class TestQuotad final : private redis::ClientEvents {
 
   ConsumerStore& consumers() { return *consumers_; }
   RedisConsumers& redis_consumers() { return *consumers_; }
+  RedisMode& mode() { return *mode_; }
 
   identity::PartialDirectory directory;
 
@@ -98,6 +101,7 @@ class TestQuotad final : private redis::ClientEvents {
 
   void on_stop() {
     consumers_->close();
+    mode_->close();
     client_->close([this] { uv_close(reinterpret_cast<uv_handle_t*>(&stop_), nullptr); });
   }
   void on_node(redis::Node&, Ask, Ready ready) override { ready(absl::OkStatus()); }
@@ -107,6 +111,7 @@ class TestQuotad final : private redis::ClientEvents {
   uv_async_t stop_{};
   std::atomic<bool> up_{false};
   std::unique_ptr<RedisConsumers> consumers_;
+  std::unique_ptr<RedisMode> mode_;
   std::unique_ptr<redis::Client> client_;
   std::thread thread_;
 };
