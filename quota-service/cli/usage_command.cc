@@ -50,16 +50,18 @@ absl::StatusOr<UsageReport> fetch(const AdminClient& client, const UsageOptions&
   Progress progress;
   // The month of the first page is that of all, whatever midnight says.
   std::optional<std::string> month = options.month;
-  for (std::string after;;) {
-    const std::string of_month = month ? "&month=" + percent_encode(*month) : "";
-    const auto page = client.get(path + of_month + after);
+  for (std::optional<std::string> after;;) {
+    std::string page_path = path;
+    if (month) page_path += "&month=" + percent_encode(*month);
+    if (after) page_path += "&after=" + percent_encode(*after);
+    const auto page = client.get(page_path);
     if (!page.ok()) return page.status();
     report.add(*page);
     progress.show(report.lines.size());
     month = report.month;
     const Json& next = page->at("next");
     if (next.is_null()) return report;
-    after = "&after=" + percent_encode(next.get<std::string>());
+    after = next.get<std::string>();
   }
 }
 

@@ -9,7 +9,6 @@
 namespace quota::store {
 namespace {
 
-using usage::Entry;
 using usage::Month;
 
 // In the order in which it is read; a month that is too old lies together.

@@ -37,6 +37,7 @@ void UsageChannel::restore(Batch batch) {
   batch.is_frozen = batch.is_written = true;
   batch.is_changed = false;
   last_number_ = batch.number;
+  for (const usage::Entry& entry : batch.entries) batch.bytes += bytes_of(entry.key);
   batches_.push_back(std::move(batch));
 }
 

@@ -84,7 +84,7 @@ class UsageChannel {
   uint64_t last_number_ = 0;
   // Where the entries of batches that still grow are: number of the batch, place in it. These are
   // the last batches, and their numbers have no gaps.
-  absl::flat_hash_map<usage::Key, std::pair<uint64_t, size_t>> growing_;
+  absl::flat_hash_map<usage::Key, std::pair<uint64_t, size_t>, usage::KeyHash> growing_;
   bool is_under_way_ = false;
   bool accepts_gap_ = false;
   int64_t heard_us_ = 0;

@@ -65,7 +65,8 @@ void UsageTeller::tell(int64_t unix_us, bool is_last) {
   for (const auto& [name, channel] : channels_) send_next(*channel, unix_us, is_last);
   const auto patience = is_last ? kLastPatience : kPatience;
   const auto end = Clock::now() + kRounds * patience;
-  while (under_way_ > 0) {
+  // The end also stops a Redis whose answers lead nowhere.
+  while (under_way_ > 0 && Clock::now() < end) {
     const std::vector<Heard> some = wait_until(std::min(Clock::now() + patience, end));
     if (some.empty()) break;
     for (const Heard& heard : some) {
@@ -103,9 +104,12 @@ std::vector<UsageTeller::Heard> UsageTeller::wait_until(Clock::time_point deadli
 bool UsageTeller::take_in(const Heard& heard) {
   --under_way_;
   if (heard.answer.ok()) {
-    written_.fetch_add(1, std::memory_order_relaxed);
+    using Answer = UsageChannel::Answer;
+    const Answer answer = heard.answer->answer;
+    const bool is_there = answer == Answer::kOk || answer == Answer::kDuplicate;
+    if (is_there) written_.fetch_add(1, std::memory_order_relaxed);
     is_refused_ = false;
-    heard.channel->answered(heard.answer->answer, heard.answer->last, clock_().mono_us);
+    heard.channel->answered(answer, heard.answer->last, clock_().mono_us);
     return true;
   }
   failed_.fetch_add(1, std::memory_order_relaxed);

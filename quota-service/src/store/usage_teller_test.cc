@@ -35,6 +35,8 @@ TEST_F(UsageTellerTest, what_is_added_is_in_redis_at_once) {
   expect_acme(1);
   add(2);
   expect_acme(3);
+  for (int i = 0; i < 10; ++i) world_.add(*life_, {});  // it is only asked what it had
+  EXPECT_EQ(world_.calls, 4);
   EXPECT_EQ(life_->stats().written, 2u);
   EXPECT_EQ(life_->stats().pending, 0u);
   EXPECT_EQ(life_->close(), absl::OkStatus());

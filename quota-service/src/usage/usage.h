@@ -4,9 +4,9 @@
 #include <compare>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 
 namespace quota::usage {
 
@@ -42,13 +42,15 @@ struct Key {
 
   friend bool operator==(const Key&, const Key&) = default;
   friend auto operator<=>(const Key&, const Key&) = default;
-  template <typename H>
-  friend H AbslHashValue(H state, const Key& key) {
-    return H::combine(std::move(state), key.consumer, key.endpoint, key.day);
+};
+
+struct KeyHash {
+  size_t operator()(const Key& key) const {
+    return absl::HashOf(key.consumer, key.endpoint, key.day);
   }
 };
 
-using Sums = absl::flat_hash_map<Key, Amount>;
+using Sums = absl::flat_hash_map<Key, Amount, KeyHash>;
 
 struct Row {
   Key key;
