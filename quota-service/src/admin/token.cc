@@ -33,10 +33,10 @@ std::optional<Reply> refuse_write(const std::string& authorization, const std::s
                    "--admin-token-file or QUOTAD_ADMIN_TOKEN");
   }
   if (is_same(bearer_of(authorization), token)) return std::nullopt;
-  Reply reply = problem(
-      401, authorization.empty()
-               ? "this call needs the admin token: send it as Authorization: Bearer"
-               : "the Authorization header does not carry quotad's admin token");
+  Reply reply =
+      problem(401, authorization.empty()
+                       ? "this call needs the admin token: send it as Authorization: Bearer"
+                       : "the Authorization header does not carry quotad's admin token");
   reply.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"quotad\"");
   return reply;
 }
