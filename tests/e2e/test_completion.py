@@ -10,7 +10,7 @@ from harness import environment
 from harness.process import run
 
 COMMANDS = {"validate", "check", "explain", "get", "reset", "set-tier", "consumer", "mode",
-            "reload", "simulate", "top", "completion"}
+            "reload", "simulate", "top", "usage", "tail", "completion"}
 
 
 def script(shell):

@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from harness.environment import REPO
+from harness.process import wait_until
 from harness.quotad import ADMIN_TOKEN, consumer, policy
 
 METHODS = ["GET", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"]
@@ -140,7 +141,8 @@ def test_the_router_has_no_other_paths(described):
 def test_every_operation_answers_as_described(api):
     digest = "ab" * 32
     for path in ("/", "/openapi.json", "/metrics", "/metrics.json", "/healthz", "/readyz",
-                 "/v1/policy", "/v1/tiers", "/v1/endpoints", "/v1/mode", "/v1/top", "/v1/consumers"):
+                 "/v1/policy", "/v1/tiers", "/v1/endpoints", "/v1/mode", "/v1/top", "/v1/consumers",
+                 "/v1/usage", "/v1/events"):
         api.ask("GET", path, expect=200)
     api.ask("PUT", "/v1/consumers/{id}", {"tier": "pro", "billing_day": 31,
                                           "overrides": {"monthly_quota": 5},
@@ -158,6 +160,13 @@ def test_every_operation_answers_as_described(api):
     for word in ("shadow", "off", "policy"):
         api.ask("PUT", "/v1/mode", {"mode": word}, expect=200)
     api.ask("PUT", "/v1/mode", {"mode": "enforce"}, query="?scope=local", expect=200)
+    assert api.quotad.check(path=b"/identify", hits=1000).reason != "ok"
+    wait_until(lambda: json.loads(api.ask("GET", "/v1/usage", query="?by=day", expect=200))["usage"],
+               "usage is there")
+    api.ask("GET", "/v1/usage", query="?month=2026-11&limit=1", expect=200)
+    wait_until(lambda: json.loads(api.ask("GET", "/v1/events", expect=200))["events"],
+               "the denial is an event")
+    api.ask("GET", "/v1/events", query="?after=0&limit=1&denied=true&consumer=acme", expect=200)
     api.ask("GET", "/v1/mode", expect=200)
     api.ask("POST", "/v1/reload", expect=200)
     api.ask("DELETE", "/v1/consumers/{id}", id="a/b", expect=204)
@@ -170,6 +179,10 @@ def test_bad_input_is_answered_as_described(api):
     api.ask("PUT", "/v1/mode", {"mode": "on"}, expect=400)
     api.ask("GET", "/v1/top", query="?limit=0", expect=400)
     api.ask("GET", "/v1/consumers", query="?limit=0", expect=400)
+    for query in ("?month=november", "?by=year", "?limit=0", "?mont=2026-11"):
+        api.ask("GET", "/v1/usage", query=query, expect=400)
+    for query in ("?after=-1", "?limit=1001", "?denied=yes", "?from=1"):
+        api.ask("GET", "/v1/events", query=query, expect=400)
     api.ask("PUT", "/v1/consumers/{id}", {"tier": "none"}, id="x", expect=400)
     api.ask("PUT", "/v1/consumers/{id}", {"remove_key_ids": ["00000000"]}, id="x", expect=404)
     api.ask("PUT", "/v1/consumers/{id}", {}, id="acme", expect=409)
@@ -182,12 +195,13 @@ def test_bad_input_is_answered_as_described(api):
 
 
 def test_without_rights_nothing_is_changed_and_that_is_described(api):
-    writes = {key for key, operation in api.operations.items() if operation["security"]}
-    assert len(writes) == 5
+    private = {key for key, operation in api.operations.items() if operation["security"]}
+    writes = private - {("GET", "/v1/events")}
+    assert len(writes) == len(private) - 1 == 5
     for method, path in api.operations:
         is_write = (method, path) in writes
         assert is_write == (method != "GET" and path != "/v1/explain")
-    for method, path in writes:
+    for method, path in private:
         for token in (None, "a-wrong-token-0000"):
             api.ask(method, path, {}, id="acme", token=token, expect=401)
 
@@ -195,8 +209,14 @@ def test_without_rights_nothing_is_changed_and_that_is_described(api):
 def test_a_quotad_without_a_token_forbids_all_changes(stack, described):
     api = Api(stack.quotad(token=None), described)
     for (method, path), operation in api.operations.items():
-        if operation["security"]:
+        if operation["security"] and method != "GET":
             api.ask(method, path, {}, id="acme", expect=403)
+    api.ask("GET", "/v1/events", token=None, expect=200)
+
+
+def test_usage_that_is_not_kept_is_described(stack, described):
+    api = Api(stack.quotad(flags=["--usage", "off"]), described)
+    api.ask("GET", "/v1/usage", expect=404)
 
 
 def test_a_wrong_host_and_a_wrong_type_are_described(api):

@@ -20,16 +20,6 @@ SERVER = f"""
     location = /gateway-metrics {{ quota_metrics; }}
 """
 
-# Metrics of quotad that are announced, with the values of their labels, and not here yet.
-COMING = {
-    "quota_events_total": {"result": {"written", "dropped", "failed", "capped"}},
-    "quota_usage_flush_total": {"result": {"ok", "error"}},
-    "quota_usage_pending": {},
-    "quota_thresholds_total": {"kind": {"month_80", "month_100", "first_denial"}},
-    "quota_webhook_requests_total": {"result": {"ok", "error", "dropped"}},
-    "quota_mode_info": {"mode": {"enforce", "shadow", "off"}, "source": {"policy", "override"}},
-}
-
 # Values of labels that only somebody's intervention brings about.
 RARE = {("quota_mode_info", "source"): {"override"}}
 
@@ -119,7 +109,7 @@ def announced(pages):
 
 
 def test_every_metric_that_is_asked_for_exists(gateways):
-    known = {**announced(gateways.pages()), **COMING}
+    known = announced(gateways.pages())
     asked = set()
     for expr in alert_expressions() + dashboard_expressions():
         for metric in promql.metrics_of(expr):
@@ -129,7 +119,7 @@ def test_every_metric_that_is_asked_for_exists(gateways):
 
 
 def test_every_label_that_is_asked_for_exists(gateways):
-    known = {**announced(gateways.pages()), **COMING}
+    known = announced(gateways.pages())
     seen = 0
     for expr in alert_expressions() + dashboard_expressions():
         for metric, matchers in promql.selectors(expr):
@@ -144,11 +134,6 @@ def test_every_label_that_is_asked_for_exists(gateways):
                     assert any(re.fullmatch(pattern, value) for value in values), \
                         f"{metric} never has {label}={pattern}: {expr}"
     assert seen > 20
-
-
-def test_what_is_coming_has_not_come(gateways):
-    arrived = COMING.keys() & announced(gateways.pages()).keys()
-    assert not arrived, f"delete {sorted(arrived)} from COMING"
 
 
 def test_promtool_finds_no_fault_with_the_metrics(gateways):
@@ -169,7 +154,7 @@ def test_every_panel_about_quotad_and_nginx_shows_something(stack, gateways):
         metrics = {promql.family_of(metric) for metric in promql.metrics_of(expr)}
         query = promql.without_variables(expr)
         prometheus.query(query)  # whatever it asks for, Prometheus can answer
-        if all(metric.startswith("quota_") for metric in metrics) and not metrics & COMING.keys():
+        if all(metric.startswith("quota_") for metric in metrics):
             shown += 1
             wait_until(lambda q=query: prometheus.query(q), f"something is shown by {expr}")
     assert shown > 30
