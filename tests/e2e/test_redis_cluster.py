@@ -31,7 +31,7 @@ def start(stack, cluster, store_timeout_ms=5):
 def slot_of(cluster, name):
     """Where the keys of a consumer lie, which are in one slot together."""
     slots = {key_slot(key) for master in cluster.masters()
-             for key in master.client().keys(f"*{name}*") if ":" in key and "{" in key}
+             for key in master.client().keys(f"*{{c:{name}}}*")}
     assert len(slots) == 1, f"the keys of {name} are in the slots {slots}"
     return slots.pop()
 
