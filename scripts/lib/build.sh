@@ -21,7 +21,8 @@ run_logged() {
 # For the trap of the script: stops what run_logged runs.
 stop_logged() {
   if [[ -n ${logged_pid:-} ]]; then
-    kill -TERM -- "-$logged_pid" 2>/dev/null || true
+    # Just started, it has no group of its own yet.
+    kill -TERM -- "-$logged_pid" 2>/dev/null || kill -TERM "$logged_pid" 2>/dev/null || true
     wait "$logged_pid" 2>/dev/null || true
   fi
 }
