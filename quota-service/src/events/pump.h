@@ -30,7 +30,7 @@ struct PumpOptions {
 
 // Where events go. What may be null is not there.
 struct PumpOutlets {
-  const Renderer& renderer;
+  Renderer& renderer;
   History& history;
   Sink* sink = nullptr;
   Noticeboard* noticeboard = nullptr;  // null: nobody else tells of thresholds

@@ -45,6 +45,13 @@ std::string Renderer::hashed(std::string_view name) const {
   return to_hex(hmac_sha256(hash_key_, name)).substr(0, kHashDigits);
 }
 
+const std::string& Renderer::remembered(std::string_view name) {
+  const auto found = hashes_.find(name);
+  if (found != hashes_.end()) return found->second;
+  if (hashes_.size() >= kMostRemembered) hashes_.clear();
+  return hashes_.emplace(std::string(name), hashed(name)).first->second;
+}
+
 std::vector<std::string> Renderer::names_of(std::string_view consumer) const {
   switch (privacy_) {
     case Privacy::kFull:
@@ -57,7 +64,7 @@ std::vector<std::string> Renderer::names_of(std::string_view consumer) const {
   return {};
 }
 
-Json Renderer::object(const Event& event) const {
+Json Renderer::object(const Event& event) {
   const bool is_minimal = privacy_ == Privacy::kMinimal;
   Json object = {{"time_unix_ms", event.unix_us / 1000},
                  {"kind", to_string(event.kind)},
@@ -67,7 +74,7 @@ Json Renderer::object(const Event& event) const {
   if (!consumer.empty() && !is_minimal) {
     // Who is told of a threshold has to know whose it is.
     const bool is_named = privacy_ == Privacy::kFull || event.kind != Kind::kDecision;
-    object["consumer"] = is_named ? std::string(consumer) : hashed(consumer);
+    object["consumer"] = is_named ? std::string(consumer) : remembered(consumer);
   }
   add_text(object, "tier", event.get(Field::kTier));
   add_text(object, "endpoint", event.get(Field::kEndpoint));
@@ -76,7 +83,7 @@ Json Renderer::object(const Event& event) const {
   if (const auto address = IpAddress::from_bytes(event.get(Field::kClientIp));
       address && !is_minimal) {
     const std::string text = address->to_string();
-    object["client_ip"] = privacy_ == Privacy::kFull ? text : hashed(text);
+    object["client_ip"] = privacy_ == Privacy::kFull ? text : remembered(text);
   }
   object["cost"] = units(event.cost_milli);
   object["hits"] = event.hits;

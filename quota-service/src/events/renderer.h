@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/string_map.h"
 #include "events/event.h"
 
 namespace quota::events {
@@ -25,7 +26,8 @@ class Renderer {
   Renderer(Privacy privacy, std::string hash_key)
       : privacy_(privacy), hash_key_(std::move(hash_key)) {}
 
-  nlohmann::ordered_json object(const Event& event) const;
+  // By one thread.
+  nlohmann::ordered_json object(const Event& event);
   // That object on one line. Bytes that are not UTF-8 are replaced.
   static std::string line(const nlohmann::ordered_json& object);
 
@@ -35,8 +37,14 @@ class Renderer {
  private:
   std::string hashed(std::string_view name) const;
 
+  // The same, remembered: who asks, asks again.
+  const std::string& remembered(std::string_view name);
+
+  static constexpr size_t kMostRemembered = 4096;
+
   const Privacy privacy_;
   const std::string hash_key_;
+  StringMap<std::string> hashes_;  // object()'s own
 };
 
 }  // namespace quota::events

@@ -31,7 +31,7 @@ Event denial() {
 }
 
 std::string line(Privacy privacy, const Event& event) {
-  const Renderer renderer(privacy, "a key of the tests");
+  Renderer renderer(privacy, "a key of the tests");
   return Renderer::line(renderer.object(event));
 }
 
@@ -85,6 +85,22 @@ TEST(RendererTest, AnotherKeyGivesAnotherHash) {
             Renderer(Privacy::kHashed, "another").object(event)["consumer"]);
 }
 
+TEST(RendererTest, ANameKeepsItsHashHoweverManyOthersCome) {
+  Renderer renderer(Privacy::kHashed, "a key of the tests");
+  const auto hash_of = [&](const std::string& consumer) {
+    Event event = denial();
+    identity::Subject subject;
+    subject.kind = identity::Kind::kConsumer;
+    subject.consumer = consumer;
+    event.fill(identity::Check{}, subject, {}, 0);
+    return renderer.object(event).at("consumer").get<std::string>();
+  };
+  const std::string first = hash_of("acme");
+  EXPECT_EQ(hash_of("acme"), first);
+  for (int i = 0; i < 10'000; ++i) EXPECT_NE(hash_of("other-" + std::to_string(i)), first);
+  EXPECT_EQ(hash_of("acme"), first);
+}
+
 TEST(RendererTest, WhatIsNotThereIsLeftOut) {
   Asked asked("");
   asked.check.client_ip = "what a stranger sends";
@@ -116,7 +132,7 @@ TEST(RendererTest, HostileBytesStayInsideTheirLine) {
 TEST(RendererTest, SaysHowAConsumerIsCalled) {
   EXPECT_THAT(Renderer(Privacy::kFull, "k").names_of("acme"), ElementsAre("acme"));
   EXPECT_THAT(Renderer(Privacy::kMinimal, "k").names_of("acme"), IsEmpty());
-  const Renderer hashed(Privacy::kHashed, "a key of the tests");
+  Renderer hashed(Privacy::kHashed, "a key of the tests");
   EXPECT_THAT(hashed.names_of("acme"),
               ElementsAre("acme", hashed.object(denial())["consumer"].get<std::string>()));
 }
