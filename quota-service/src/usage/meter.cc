@@ -77,6 +77,7 @@ void Meter::find_account(const identity::Subject& subject) {
   account->tier.store(subject.tier_entry, std::memory_order_relaxed);
   subject.notes.account = account;
   subject.notes.account_table = table_id_;
+  subject.notes.rule = nullptr;
 }
 
 Meter::Cell& Meter::cell_of(void* subjects_account, const policy::EndpointRule& endpoint) {

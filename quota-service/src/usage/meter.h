@@ -40,9 +40,14 @@ class Meter {
   void end() { mutex_.unlock(); }
   void count(const identity::Subject& subject, const policy::EndpointRule& endpoint,
              engine::Outcome outcome, uint32_t hits, int64_t cost_milli) {
-    if (subject.notes.account_table != table_id_) [[unlikely]]
+    identity::Notes& notes = subject.notes;
+    if (notes.account_table != table_id_) [[unlikely]]
       find_account(subject);
-    Cell& cell = cell_of(subject.notes.account, endpoint);
+    if (notes.rule != &endpoint) {
+      notes.rule = &endpoint;
+      notes.cell = &cell_of(notes.account, endpoint);
+    }
+    Cell& cell = *static_cast<Cell*>(notes.cell);
     if (cell.fetches != fetches_) {
       cell.fetches = fetches_;
       changed_.push_back(&cell);
