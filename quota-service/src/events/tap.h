@@ -20,7 +20,7 @@ struct TapOptions {
   bool log_denials = false;        // one each second at most, with a count of those left out
   bool tell_thresholds = false;    // what Kind knows besides kDecision
   int64_t quiet_us = 600'000'000;  // without a denial: the next one is a first one
-  size_t ring = 2048;
+  size_t ring = 1024;
   size_t most_late = 4096;
 };
 
