@@ -105,7 +105,7 @@ main() {
   check "clang-format" check_format
   if ((${#files[@]} == 0)); then check "shellcheck" check_shell; fi
   # For compile_commands.json and the generated headers.
-  build release quota_proto
+  build release quota_proto quota_store_texts quota_admin_texts
   check "clang-tidy" check_tidy
 
   if ((${#failed[@]} > 0)); then

@@ -23,6 +23,8 @@ function(quota_embed_text target header)
     DEPENDS ${ARGN} ${QUOTA_EMBED_TEXT}
     COMMENT "Embedding texts in ${header}"
     VERBATIM)
+  # For whoever only reads sources: what is generated, without the rest of the target.
+  add_custom_target(${target}_texts DEPENDS ${generated}/${header})
   target_sources(${target} PRIVATE ${generated}/${source} ${generated}/${header})
   target_include_directories(${target} PUBLIC ${generated})
 endfunction()

@@ -145,10 +145,10 @@ void Pump::tell(const Event& event, bool is_confirmed) {
   // Others may have told it too.
   if (!is_confirmed) object["unconfirmed"] = true;
   if (outlets_.threshold) outlets_.threshold(Renderer::line(object));
-  pass_on(event, std::move(object));
+  pass_on(event, object);
 }
 
-void Pump::pass_on(const Event& event, Json object) {
+void Pump::pass_on(const Event& event, const Json& object) {
   std::string line = Renderer::line(object);
   if (outlets_.sink != nullptr) {
     batch_.push_back(line);

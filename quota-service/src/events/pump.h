@@ -67,7 +67,7 @@ class Pump {
   void ask(const Event& event);
   void take_answers();
   void tell(const Event& event, bool is_confirmed);
-  void pass_on(const Event& event, nlohmann::ordered_json object);
+  void pass_on(const Event& event, const nlohmann::ordered_json& object);
   void flush();
 
   const PumpOptions options_;

@@ -74,8 +74,8 @@ void RedisMode::compare() {
     newest = newest_;
   }
   RedisCalls::Call call = run("offer", newest);
-  call.told = [this](absl::StatusOr<const redisReply*> reply) {
-    compared(reply.ok() ? read_reply(**reply) : std::move(reply).status());
+  call.told = [this](const absl::StatusOr<const redisReply*>& reply) {
+    compared(reply.ok() ? read_reply(**reply) : reply.status());
   };
   if (again_ == nullptr) return;
   uv_timer_stop(again_);
