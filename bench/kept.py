@@ -10,12 +10,11 @@ kernel charged to the worker and to quotad.
 
 import argparse
 import statistics
-import subprocess
 import tempfile
 from pathlib import Path
 
-from cpu_per_request import BUILD, NGINX, POLICY, children, load
-from measuring import cpu_us, free_port, machine, wait_for
+from gateway import Gateway
+from measuring import machine, spread
 
 OFF = ["--usage", "off", "--events", "off", "--log-denials", "false"]
 
@@ -23,35 +22,6 @@ OFF = ["--usage", "off", "--events", "off", "--log-denials", "false"]
 def kept(directory):
     return ["--usage", "on", "--events", "file", "--events-file", directory / "events.jsonl",
             "--events-sample", "0.1", "--log-denials", "true"]
-
-
-class Gateway:
-    def __init__(self, directory, words, pinned):
-        directory.mkdir()
-        self.port = free_port()
-        (directory / "policy.yaml").write_text(POLICY)
-        (directory / "nginx.conf").write_text(NGINX.format(
-            dir=directory, build=BUILD, port=self.port, user="user root;",
-            affinity="worker_cpu_affinity 01;" if pinned else ""))
-        pin = ["taskset", "-c", "0"] if pinned else []
-        self.quotad = subprocess.Popen(
-            [*pin, BUILD / "quotad", "--listen", f"unix:{directory}/quota.sock",
-             "--admin-listen", "off", "--policy", directory / "policy.yaml",
-             "--store", f"local://{directory}/state.db", *words],
-            stderr=(directory / "quotad.log").open("w"))
-        self.nginx = subprocess.Popen(["nginx", "-p", directory, "-c", directory / "nginx.conf",
-                                       "-e", directory / "error.log"])
-        wait_for((directory / "quota.sock").exists, "quotad")
-        wait_for(lambda: (directory / "nginx.pid").exists() and children(self.nginx.pid), "nginx")
-        self.worker = children(self.nginx.pid)[0]
-
-    def used(self):
-        return cpu_us(self.worker), cpu_us(self.quotad.pid)
-
-    def stop(self):
-        for process in (self.nginx, self.quotad):
-            process.terminate()
-            process.wait()
 
 
 def main():
@@ -63,25 +33,21 @@ def main():
     options = parser.parse_args()
     rows = {"nothing": [], "usage and events": []}
     with tempfile.TemporaryDirectory(prefix="quota-bench-") as name:
-        base = Path(name)
-        gateways = {"nothing": Gateway(base / "off", OFF, options.pinned),
-                    "usage and events": Gateway(base / "on", kept(base / "on"), options.pinned)}
+        off, on = Path(name) / "off", Path(name) / "on"
+        off.mkdir()
+        on.mkdir()
+        gateways = {"nothing": Gateway(off, options.pinned, OFF),
+                    "usage and events": Gateway(on, options.pinned, kept(on))}
         try:
             for gateway in gateways.values():
-                load(gateway.port, "/quota", options.connections, 1, options.pinned)
+                gateway.load("/quota", options.connections, 1)
             for _ in range(options.rounds):
                 for kind, gateway in gateways.items():
-                    before = gateway.used()
-                    requests = load(gateway.port, "/quota", options.connections, options.seconds,
-                                    options.pinned)
-                    worker, quotad = (b - a for a, b in zip(before, gateway.used()))
-                    rows[kind].append((worker / requests, quotad / requests))
+                    rows[kind].append(
+                        gateway.measure("/quota", options.connections, options.seconds)[1:])
         finally:
             for gateway in gateways.values():
                 gateway.stop()
-
-    def spread(column):
-        return f"{statistics.median(column):.2f} ({min(column):.2f} to {max(column):.2f})"
 
     print(machine())
     print(f"{options.rounds} interleaved rounds of {options.seconds} s, {options.connections} "

@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import socket
+import statistics
 import sys
 import time
 from pathlib import Path
@@ -33,3 +34,8 @@ def cpu_us(pid):
 def machine():
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return f"{platform.platform()}, {os.cpu_count()} cores, {model.group(1) if model else '?'}"
+
+
+def spread(column):
+    """Median (lowest to highest)."""
+    return f"{statistics.median(column):.2f} ({min(column):.2f} to {max(column):.2f})"

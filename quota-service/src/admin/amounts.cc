@@ -7,11 +7,6 @@ Json limit_json(int64_t milli) { return milli == policy::Limits::kNone ? Json() 
 
 }  // namespace
 
-Json units(int64_t milli) {
-  if (milli % policy::kMilli == 0) return milli / policy::kMilli;
-  return static_cast<double>(milli) / policy::kMilli;
-}
-
 Json limits_json(const policy::Limits& limits) {
   return {{"requests_per_minute", limit_json(limits.minute)},
           {"monthly_quota", limit_json(limits.month)},

@@ -5,11 +5,11 @@
 #include "admin/http.h"
 #include "engine/decision.h"
 #include "policy/policy.h"
+#include "telemetry/units.h"
 
 namespace quota::admin {
 
-// Amounts in JSON are whole cost units: 2 or 1.5 instead of 2000 or 1500.
-Json units(int64_t milli);
+using telemetry::units;
 
 // {"requests_per_minute": …, "monthly_quota": …}; null where there is no limit.
 Json limits_json(const policy::Limits& limits);

@@ -5,21 +5,17 @@
 #include "base/hmac.h"
 #include "base/ip.h"
 #include "events/trace.h"
+#include "telemetry/units.h"
 
 namespace quota::events {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using Field = Event::Field;
+using telemetry::units;
 
 // Half of a SHA-256 is enough to tell millions apart.
 constexpr size_t kHashDigits = 32;
-
-// Thousandths as whole cost units: 2 or 1.5.
-Json units(int64_t milli) {
-  if (milli % policy::kMilli == 0) return milli / policy::kMilli;
-  return static_cast<double>(milli) / policy::kMilli;
-}
 
 void add_text(Json& object, const char* name, std::string_view text) {
   if (!text.empty()) object[name] = std::string(text);

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "events/tap.h"
 #include "gate/gatekeeper.h"
@@ -33,8 +35,11 @@ class LateEntry {
   LateEntry(const Books& books, const identity::Check& check, const gate::Case& assessed);
   void note(const engine::Decision& decision, int64_t unix_us, uint64_t waited_ns);
 
-  const std::string& consumer() const { return consumer_; }
-  const std::string& tier() const { return tier_; }
+  // Views last as long as the entry and the policy of the case.
+  std::string_view consumer() const { return consumer_; }
+  std::string_view tier() const { return tier_; }
+  std::string_view endpoint() const { return endpoint_->name; }
+  int64_t cost_milli() const { return cost_milli_; }
 
  private:
   const Books books_;

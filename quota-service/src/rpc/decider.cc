@@ -35,7 +35,6 @@ class Decider::LateCheck final : public engine::Waiter {
       : entry_(books, check, assessed),
         subject_key_(assessed.charge.subject),
         is_uncertain_(assessed.subject->is_uncertain),
-        endpoint_(assessed.endpoint),
         charge_(assessed.charge),
         id_(check.id),
         policy_(std::move(policy)),
@@ -53,8 +52,8 @@ class Decider::LateCheck final : public engine::Waiter {
     to_->deliver({.id = id_,
                   .consumer = entry_.consumer(),
                   .tier = entry_.tier(),
-                  .endpoint = endpoint_->name,
-                  .cost_milli = charge_.cost},
+                  .endpoint = entry_.endpoint(),
+                  .cost_milli = entry_.cost_milli()},
                  decision);
   }
 
@@ -62,10 +61,9 @@ class Decider::LateCheck final : public engine::Waiter {
   LateEntry entry_;
   const std::string subject_key_;
   const bool is_uncertain_;
-  const policy::EndpointRule* endpoint_;  // in policy_
   engine::Charge charge_;
   const uint64_t id_;
-  const std::shared_ptr<const policy::Policy> policy_;
+  const std::shared_ptr<const policy::Policy> policy_;  // of which entry_ knows a rule
   const std::shared_ptr<LateVerdicts> to_;
   const uint64_t since_ns_;
 };

@@ -2,12 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <uv.h>
-
-#include <thread>
-
 #include "redis/test_cluster.h"
 #include "redis/test_servers.h"
+#include "store/test_client_thread.h"
 #include "store/test_support.h"
 #include "store/usage_keys.h"
 #include "store/usage_store_checks.h"
@@ -20,54 +17,28 @@ using ::testing::HasSubstr;
 
 const usage::Key kAcme = {"acme", "/a", kSomeDay};
 
-// As much of a quotad as tells usage: a client of Redis on a thread of its own.
-class UsageQuotad final : private redis::ClientEvents {
+// As much of a quotad as tells usage.
+class UsageQuotad {
  public:
-  UsageQuotad(const std::string& url, const std::string& journal) {
-    signal(SIGPIPE, SIG_IGN);
-    uv_loop_init(&loop_);
-    stop_.data = this;
-    uv_async_init(&loop_, &stop_,
-                  [](uv_async_t* async) { static_cast<UsageQuotad*>(async->data)->on_stop(); });
-    redis::ClientOptions options;
-    options.url = redis::parse_url(url).value();
-    options.least_backoff_us = 5'000;
-    options.most_backoff_us = 50'000;
-    client_ = redis::Client::open(&loop_, options, *this);
-    auto opened = UsageJournal::open(journal);
-    EXPECT_TRUE(opened.ok()) << opened.status();
-    usage_ = std::make_unique<RedisUsage>(&loop_, *client_, *std::move(opened));
-    EXPECT_EQ(usage_->load(), absl::OkStatus());
-    thread_ = std::thread([this] { uv_run(&loop_, UV_RUN_DEFAULT); });
-    EXPECT_TRUE(eventually([this] { return up_.load(); }));
-  }
-  ~UsageQuotad() override { stop(); }
+  UsageQuotad(const std::string& url, const std::string& journal)
+      : thread_(
+            url,
+            [&](uv_loop_t* loop, redis::Client& client) {
+              auto opened = UsageJournal::open(journal);
+              EXPECT_TRUE(opened.ok()) << opened.status();
+              usage_ = std::make_unique<RedisUsage>(loop, client, *std::move(opened));
+              EXPECT_EQ(usage_->load(), absl::OkStatus());
+            },
+            [this] { usage_->shut(); }) {}
 
   // Its connections end; what it has not told stays with it.
-  void stop() {
-    if (!thread_.joinable()) return;
-    uv_async_send(&stop_);
-    thread_.join();
-    client_.reset();
-    EXPECT_EQ(uv_loop_close(&loop_), 0);
-  }
+  void stop() { thread_.stop(); }
 
   RedisUsage& usage() { return *usage_; }
 
  private:
-  void on_stop() {
-    usage_->shut();
-    client_->close([this] { uv_close(reinterpret_cast<uv_handle_t*>(&stop_), nullptr); });
-  }
-  void on_node(redis::Node&, Ask, Ready ready) override { ready(absl::OkStatus()); }
-  void on_up(bool up, std::string_view) override { up_ = up; }
-
-  uv_loop_t loop_{};
-  uv_async_t stop_{};
-  std::atomic<bool> up_{false};
   std::unique_ptr<RedisUsage> usage_;
-  std::unique_ptr<redis::Client> client_;
-  std::thread thread_;
+  ClientThread thread_;
 };
 
 class RedisUsageTest : public ::testing::Test {

@@ -1,51 +1,38 @@
 #pragma once
 
-#include <uv.h>
-
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "base/time.h"
 #include "identity/partial_directory.h"
 #include "redis/test_servers.h"
 #include "store/redis_consumers.h"
 #include "store/redis_mode.h"
+#include "store/test_client_thread.h"
 
 namespace quota::store {
 
-// As much of a quotad as knows managed consumers and the mode: a client of Redis on a thread of its
-// own, and what stands on it.
-class TestQuotad final : private redis::ClientEvents {
+// As much of a quotad as knows managed consumers and the mode.
+class TestQuotad {
  public:
-  explicit TestQuotad(const std::string& url) {
-    signal(SIGPIPE, SIG_IGN);
-    uv_loop_init(&loop_);
-    stop_.data = this;
-    uv_async_init(&loop_, &stop_,
-                  [](uv_async_t* async) { static_cast<TestQuotad*>(async->data)->on_stop(); });
-    redis::ClientOptions options;
-    options.url = redis::parse_url(url).value();
-    options.least_backoff_us = 5'000;
-    options.most_backoff_us = 50'000;
-    client_ = redis::Client::open(&loop_, options, *this);
-    consumers_ = std::make_unique<RedisConsumers>(&loop_, *client_, directory);
-    mode_ = std::make_unique<RedisMode>(&loop_, *client_);
-    thread_ = std::thread([this] { uv_run(&loop_, UV_RUN_DEFAULT); });
-    EXPECT_TRUE(redis::testing::eventually([this] { return up_ && directory.generation() > 0; }));
+  explicit TestQuotad(const std::string& url)
+      : thread_(
+            url,
+            [this](uv_loop_t* loop, redis::Client& client) {
+              consumers_ = std::make_unique<RedisConsumers>(loop, client, directory);
+              mode_ = std::make_unique<RedisMode>(loop, client);
+            },
+            [this] {
+              consumers_->close();
+              mode_->close();
+            }) {
+    EXPECT_TRUE(redis::testing::eventually([this] { return directory.generation() > 0; }));
   }
-  ~TestQuotad() override { stop(); }
 
-  void stop() {
-    if (!thread_.joinable()) return;
-    uv_async_send(&stop_);
-    thread_.join();
-    client_.reset();
-    EXPECT_EQ(uv_loop_close(&loop_), 0);
-  }
+  void stop() { thread_.stop(); }
 
   // What the directory says in the end.
   identity::Answer key(std::string_view key, int64_t later_us = 0) {
@@ -99,21 +86,9 @@ class TestQuotad final : private redis::ClientEvents {
     }
   }
 
-  void on_stop() {
-    consumers_->close();
-    mode_->close();
-    client_->close([this] { uv_close(reinterpret_cast<uv_handle_t*>(&stop_), nullptr); });
-  }
-  void on_node(redis::Node&, Ask, Ready ready) override { ready(absl::OkStatus()); }
-  void on_up(bool up, std::string_view) override { up_ = up; }
-
-  uv_loop_t loop_{};
-  uv_async_t stop_{};
-  std::atomic<bool> up_{false};
   std::unique_ptr<RedisConsumers> consumers_;
   std::unique_ptr<RedisMode> mode_;
-  std::unique_ptr<redis::Client> client_;
-  std::thread thread_;
+  ClientThread thread_;
 };
 
 }  // namespace quota::store
