@@ -201,7 +201,6 @@ absl::Status run(const config::Settings& settings) {
   engine::Engine engine(engine_options(settings), (*backend)->store());
   if (absl::Status status = (*backend)->start(engine); !status.ok()) return status;
   admin::ModeSwitch mode(live, (*backend)->modes());
-  if (absl::Status status = mode.follow(); !status.ok()) return status;
   auto caretaker = std::make_unique<engine::Caretaker>(engine);
   const Meters meters = make_meters(settings);
   admin::Busiest busiest;
@@ -214,9 +213,11 @@ absl::Status run(const config::Settings& settings) {
     flusher->start();
   }
 
-  const absl::Status served = serve(settings, {live, **backend, engine, meters, mode, busiest});
+  // Followed before a door is open, so that nothing is decided in another mode than the one set.
+  absl::Status served = mode.follow();
+  if (served.ok()) served = serve(settings, {live, **backend, engine, meters, mode, busiest});
 
-  // Also when a door could not be opened: what was taken out of the store goes back into it.
+  // Whatever went wrong by now: what was taken out of the store goes back into it.
   watcher.reset();
   caretaker.reset();
   if (flusher != nullptr) flusher->stop();

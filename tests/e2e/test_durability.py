@@ -122,6 +122,28 @@ def test_a_clean_stop_keeps_the_minute_as_well(stack):
     assert 20 <= left <= 20 + refilled
 
 
+def put_mode_row(quotad, word):
+    with sqlite3.connect(quotad.store_path) as database:
+        database.execute("INSERT OR REPLACE INTO mode(one, word, since_unix_ms) VALUES(1, ?, 0)",
+                         [word])
+    database.close()
+
+
+def test_a_start_that_fails_on_a_broken_mode_keeps_the_minute(stack):
+    quotad = stack.quotad(policy([consumer("acme", "free")]))
+    assert spend(quotad, 80) == 80
+    before = time.monotonic()
+    quotad.stop()
+    put_mode_row(quotad, "nonsense")
+    code, said = quotad.run_to_the_end()
+    assert code > 0 and "names no mode" in said, said
+    put_mode_row(quotad, "policy")
+    quotad.start()
+    left = quotad.check(peek=True, **CHECK).minute.remaining
+    refilled = math.ceil((time.monotonic() - before + 1) * 100 / 60)
+    assert 20 <= left <= 20 + refilled
+
+
 def test_a_crash_gives_nobody_more_than_a_fresh_minute(stack):
     quotad = stack.quotad(policy([consumer("acme", "free")]))
     assert spend(quotad, 80) == 80
