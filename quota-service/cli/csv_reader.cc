@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
+
 namespace quota::cli {
 
 bool CsvReader::read_line() {
   if (!std::getline(in_, text_)) return false;
-  ++lines_read_;
   bytes_ += text_.size() + 1;
+  // As spreadsheets write it in front of UTF-8.
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  if (lines_read_++ == 0 && text_.starts_with(kByteOrderMark))
+    text_.erase(0, kByteOrderMark.size());
   if (!text_.empty() && text_.back() == '\r') text_.pop_back();
   return true;
 }
@@ -35,8 +41,10 @@ absl::StatusOr<bool> CsvReader::next(std::vector<std::string>& fields) {
     if (at < text_.size() && text_[at] == '"') {
       for (++at;;) {
         const size_t quote = text_.find('"', at);
-        value.append(text_, at, quote - at);
-        size += value.size();
+        const size_t end = std::min(quote, text_.size());
+        value.append(text_, at, end - at);
+        // With the quote or the line end, which may be all there is.
+        size += end - at + 1;
         if (size > kLongestRecord) return wrong("the record is longer than 1 MB");
         if (quote == std::string::npos) {
           // The line end belongs to the field.

@@ -11,7 +11,8 @@
 namespace quota::cli {
 
 // Reads comma-separated values one record at a time, as RFC 4180 describes them: a field in double
-// quotes may hold commas, line ends and doubled quotes.
+// quotes may hold commas, line ends and doubled quotes. A byte order mark at the beginning is left
+// out.
 class CsvReader {
  public:
   static constexpr size_t kLongestRecord = 1 << 20;

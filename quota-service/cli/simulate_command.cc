@@ -141,7 +141,7 @@ absl::StatusOr<ExitCode> simulate(const Session& session, const Options& options
 
   Simulation simulation(**policy);
   {
-    Progress progress("Reading " + options.traffic, size);
+    Progress progress("Reading " + traffic->name(), size);
     while (true) {
       const auto there = traffic->next();
       if (!there.ok()) return there.status();

@@ -65,6 +65,24 @@ TEST(CsvReader, RefusesARecordThatDoesNotEnd) {
   EXPECT_EQ(csv_error(endless), "line 1: the record is longer than 1 MB");
 }
 
+TEST(CsvReader, CountsNothingOfARecordTwice) {
+  std::string quoted = "\"";
+  for (int i = 0; i < 10'000; ++i) quoted += "say \"\"hi\"\",\n";
+  const auto records = read_all(quoted + "\"");
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0][0].size(), 100'000u);
+}
+
+TEST(CsvReader, RefusesARecordOfNothingButLineEnds) {
+  EXPECT_EQ(csv_error("\"" + std::string(CsvReader::kLongestRecord + 2, '\n') + "\""),
+            "line 1: the record is longer than 1 MB");
+}
+
+TEST(CsvReader, AByteOrderMarkIsNoPartOfTheFirstField) {
+  EXPECT_THAT(read_all("\xef\xbb\xbf\"a\",b\n\xef\xbb\xbfz"),
+              ElementsAre(ElementsAre("a", "b"), ElementsAre("\xef\xbb\xbfz")));
+}
+
 // ---- traffic
 
 TEST(TrafficTime, IsUnixSecondsOrAnIsoDate) {
@@ -104,6 +122,10 @@ TEST(TrafficReader, ColumnsComeInAnyOrder) {
   EXPECT_EQ(reader->request().client_ip, std::string("\xc0\x00\x02\x07", 4));
   EXPECT_EQ(reader->unix_us(), kStart);
   EXPECT_FALSE(*reader->next());
+}
+
+TEST(TrafficReader, TakesWhatASpreadsheetSaved) {
+  EXPECT_EQ(traffic_error("\xef\xbb\xbftime,path\r\n1,/a\r\n"), "");
 }
 
 TEST(TrafficReader, SaysWhatIsWrongAndWhere) {

@@ -73,11 +73,16 @@ absl::Status TrafficReader::wrong(std::string_view what) const {
   return absl::InvalidArgumentError(fmt::format("{}: line {}: {}", name_, csv_.line(), what));
 }
 
+absl::StatusOr<bool> TrafficReader::next_record() {
+  auto there = csv_.next(fields_);
+  if (there.ok()) return there;
+  return absl::InvalidArgumentError(
+      fmt::format("{}: {}", name_, std::string(there.status().message())));
+}
+
 absl::Status TrafficReader::read_header() {
-  const auto there = csv_.next(fields_);
-  if (!there.ok())
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", name_, std::string(there.status().message())));
+  const auto there = next_record();
+  if (!there.ok()) return there.status();
   if (!*there) {
     return absl::InvalidArgumentError(fmt::format(
         "{} is empty: the first line must name the columns, for example time,method,path,consumer",
@@ -109,11 +114,8 @@ std::string_view TrafficReader::value(Column column) const {
 
 absl::StatusOr<bool> TrafficReader::next() {
   const size_t columns = fields_.size();
-  const auto there = csv_.next(fields_);
-  if (!there.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", name_, std::string(there.status().message())));
-  }
+  const auto there = next_record();
+  if (!there.ok()) return there.status();
   if (!*there) return false;
   if (fields_.size() != columns) {
     return wrong(fmt::format("it has {} fields, and the first line names {} columns",

@@ -28,6 +28,7 @@ class TrafficReader {
   absl::StatusOr<bool> next();
   const identity::Check& request() const { return request_; }
   int64_t unix_us() const { return unix_us_; }
+  const std::string& name() const { return name_; }
   uint64_t bytes_read() const { return csv_.bytes_read(); }
 
   // The columns that are understood, with what they are, for --help.
@@ -37,6 +38,7 @@ class TrafficReader {
   enum Column { kTime, kPath, kMethod, kConsumer, kTier, kClientIp, kHits, kColumns };
   TrafficReader(std::istream& in, std::string name) : csv_(in), name_(std::move(name)) {}
   absl::Status read_header();
+  absl::StatusOr<bool> next_record();
   absl::Status wrong(std::string_view what) const;
   std::string_view value(Column column) const;
 
