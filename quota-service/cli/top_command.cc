@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
-#include <optional>
 #include <thread>
 
 #include "cli/admin_client.h"
@@ -42,7 +41,9 @@ std::string page(const Json& top) {
       totals.at("per_second").get<double>(), top.at("window_s").get<int>(),
       totals.at("requests").get<uint64_t>(), totals.at("denied").get<uint64_t>(),
       totals.at("consumers").get<uint64_t>());
-  if (top.at("top").empty()) return text + "Nobody has asked for anything.\n";
+  if (top.at("top").empty()) {
+    return text + "Nobody has asked for anything, or quotad's setting usage is off.\n";
+  }
   Table table(
       {"CONSUMER", "TIER", "PER S", "REQUESTS", "DENIED", "COST", "MINUTE LEFT", "MONTH LEFT"});
   for (const Json& entry : top.at("top")) {
@@ -100,8 +101,8 @@ absl::StatusOr<ExitCode> top(const Session& session, const TopOptions& options) 
 }  // namespace
 
 void add_top_command(CLI::App& app, Session& session) {
-  CLI::App* const command =
-      app.add_subcommand("top", "watch who asks most, and what they have left; q leaves");
+  CLI::App* const command = app.add_subcommand(
+      "top", "watch who asks most, and what they have left; needs usage: on; q leaves");
   const auto options = std::make_shared<TopOptions>();
   command->add_option("--limit", options->limit, "how many consumers [20]")
       ->type_name("N")

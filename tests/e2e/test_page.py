@@ -240,6 +240,19 @@ def test_dark_is_dark_and_light_is_light(browser, quotad):
         assert luminance(browser.style(selector, "color")) < 80
 
 
+def test_what_is_not_known_does_not_pass_for_no_limit(browser, quotad):
+    open_page(browser, quotad, before=answers("/v1/top", busy("acme")))
+    wait_until(lambda: browser.text("busiest"), "the table is filled")
+    assert browser.run("const cell = document.querySelector('#busiest td:last-child');"
+                       "return [cell.textContent, cell.title]") == \
+        ["–", "no limit, or not known now"]
+
+
+def test_without_anybody_it_says_that_usage_must_be_on(browser, quotad):
+    open_page(browser, quotad)
+    assert "usage: off" in browser.text("nobody")
+
+
 def test_nothing_moves_for_who_wants_that(browser, quotad):
     open_page(browser, quotad, before=answers("/v1/top", busy("acme")))
     assert browser.style("#busiest .fill", "transitionDuration") != "0s"

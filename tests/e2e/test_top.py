@@ -60,6 +60,12 @@ def test_once_says_it_and_leaves(quotad):
     assert "\x1b" not in done.stdout
 
 
+def test_without_usage_it_says_why_nobody_is_there(stack):
+    quotad = stack.quotad(flags=["--usage", "off"])
+    quotad.check(method="GET", path=b"/identify")
+    assert "usage is off" in quotad.ctl("top", "--once").stdout
+
+
 def test_json_is_what_quotad_says(quotad):
     done = quotad.ctl("top", "--once", "--json", "--limit", "3")
     assert json.loads(done.stdout) == quotad.get_json("/v1/top?limit=3")

@@ -54,6 +54,15 @@ absl::StatusOr<engine::Decision> wait_for_decision(const engine::Charge& charge,
   return *answer->decision;
 }
 
+Entitlement entitlement_of(const policy::Policy& policy, const policy::Consumer& consumer,
+                           std::string_view tier) {
+  Entitlement entitlement{.tier = policy.find_tier(tier), .limits = policy.anonymous.limits};
+  if (entitlement.tier == nullptr) entitlement.tier = policy.find_tier(policy.default_tier);
+  if (entitlement.tier != nullptr) entitlement.limits = entitlement.tier->limits;
+  consumer.overrides.apply_to(entitlement.limits);
+  return entitlement;
+}
+
 absl::StatusOr<engine::Decision> look_at_consumer(engine::Engine& engine,
                                                   const policy::Policy& policy,
                                                   const policy::Consumer& consumer,

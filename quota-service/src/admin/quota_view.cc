@@ -22,10 +22,7 @@ Reply QuotaView::get(const std::string& id) const {
   const auto policy = policy_.get();
   const auto consumer = find(*policy, id);
   if (!consumer.ok()) return problem(consumer.status());
-  const policy::Tier* tier = policy->find_tier(consumer->tier);
-  if (tier == nullptr) tier = policy->find_tier(policy->default_tier);
-  policy::Limits limits = tier == nullptr ? policy->anonymous.limits : tier->limits;
-  consumer->overrides.apply_to(limits);
+  const auto [tier, limits] = entitlement_of(*policy, *consumer, consumer->tier);
 
   const Now now = read_clocks();
   const auto seen = look_at_consumer(engine_, *policy, *consumer, limits, now);

@@ -21,7 +21,8 @@ constexpr int64_t kMostShown = 100;
 // For looking at all of them together: a store that is slow must not keep the answer.
 constexpr milliseconds kPatience{500};
 
-// Never by asking the store: who is busy is known to the directory already.
+// Never waits for the store: who is busy is mostly known to the directory, and whoever is not is
+// looked up for the next time.
 std::optional<policy::Consumer> find(const policy::Policy& policy, identity::Directory& directory,
                                      const std::string& id, Now now) {
   if (const policy::Consumer* listed = policy.find_consumer(id)) return *listed;
@@ -56,15 +57,12 @@ Reply TopView::get(const Request& request) const {
   Json top = Json::array();
   for (const TopEntry& entry : source_.busiest(static_cast<size_t>(*limit), now.mono_us)) {
     std::optional<engine::Decision> left;
-    // By the tier that was seen, which a token or a gateway may have named.
-    const policy::Tier* const tier = policy->find_tier(entry.tier);
-    const auto consumer = entry.consumer.empty() || tier == nullptr
-                              ? std::nullopt
-                              : find(*policy, directory_, entry.consumer, now);
+    const auto consumer =
+        entry.consumer.empty() ? std::nullopt : find(*policy, directory_, entry.consumer, now);
     const auto patience = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
     if (consumer && patience > milliseconds::zero()) {
-      policy::Limits limits = tier->limits;
-      consumer->overrides.apply_to(limits);
+      // By the tier that was seen, which a token or a gateway may have named.
+      const policy::Limits limits = entitlement_of(*policy, *consumer, entry.tier).limits;
       auto seen = look_at_consumer(engine_, *policy, *consumer, limits, now, patience);
       if (seen.ok()) left = *seen;
     }

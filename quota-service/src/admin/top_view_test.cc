@@ -53,6 +53,22 @@ TEST_F(TopViewTest, KnowsManagedConsumersAndThoseThatOnlyAGatewayNames) {
   EXPECT_EQ(seen.at("top")[1].at("minute").at("limit"), 1000);
 }
 
+TEST_F(TopViewTest, ATierThatIsGoneCountsAsTheDefaultTier) {
+  add("named", "gone", 1);
+  EXPECT_EQ(top().at("top")[0].at("minute").at("limit"), 100);
+}
+
+TEST_F(TopViewTest, WithoutADefaultTierTheLimitsAreThoseOfAnonymousClients) {
+  ASSERT_EQ(status(put("managed", R"({"tier":"free"})")), 201);
+  write_policy(
+      "version: 1\ntiers: {pro: {requests_per_minute: 1000}}\n"
+      "anonymous: {requests_per_minute: 30}\n");
+  ASSERT_EQ(policy_.reload(), absl::OkStatus());
+  add("managed", "anonymous", 1);
+  EXPECT_EQ(top().at("top")[0].at("minute").at("limit"), 30);
+  EXPECT_EQ(json(get("/v1/quota/managed")).at("minute").at("limit"), 30);
+}
+
 TEST_F(TopViewTest, TakesNothing) {
   add("acme", "pro", 5);
   for (int i = 0; i < 3; ++i) top();

@@ -238,11 +238,12 @@
   };
 
   const left = (state, kind) => {
-    const cell = make("td");
     if (!state) {
-      cell.append(make("span", "quiet", "no limit"));
-      return cell;
+      const none = make("td", "quiet", "–");
+      none.title = "no limit, or not known now";
+      return none;
     }
+    const cell = make("td");
     const part = state.limit > 0 ? Math.max(0, Math.min(state.remaining / state.limit, 1)) : 0;
     const box = make("div", "left");
     const track = make("div", "track");
