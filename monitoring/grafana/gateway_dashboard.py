@@ -61,10 +61,10 @@ def _requests(board):
     board.series("Requests by outcome", "What became of the requests that the module has checked. "
                  "error_… and local_… got no verdict.", "reqps",
                  [(rate(CHECKED, by=("outcome",)), "{{outcome}}")], stacked=True,
-                 alerts=("HighRateLimitRejections",))
+                 alerts=("GatewayDown", "HighRateLimitRejections"))
     board.series("Responses by status", "What Kong has answered, by HTTP status.", "reqps",
                  [(rate(PROXIED, by=("code",)), "{{code}}")], stacked=True,
-                 alerts=("HighErrorRate",))
+                 alerts=("HighErrorRate", "KongDown"))
     board.series("Share of errors", "HighErrorRate fires after five minutes above 5 %.",
                  "percentunit",
                  [(_errors_of_nginx(), "nginx, 503"), (_errors_of_kong(), "Kong, 5xx")],
@@ -86,16 +86,17 @@ def _latency(board):
                  "plugins, and of the upstreams. A slow upstream is not the gateway's fault.", "ms",
                  [(quantile(0.95, "kong_kong_latency_ms"), "Kong"),
                   (quantile(0.95, "kong_upstream_latency_ms", by=("service",)),
-                   "upstream {{service}}")], alerts=("ProxyLatencyHigh",))
+                   "upstream {{service}}")],
+                 alerts=("ProxyLatencyHigh", "UpstreamUnavailable"))
     board.series("Wait for a verdict", "In nginx: from the question to quotad's answer. Requests "
                  "that could not ask are not in it.", "s", quantiles("quota_gateway_wait_seconds"),
-                 alerts=("QuotaDecisionSlow",))
+                 alerts=("QuotaDecisionSlow", "ProxyLatencyHigh"))
     board.heatmap("Waits for a verdict", "How many requests waited how long.", "s",
                   rate("quota_gateway_wait_seconds_bucket", by=("le",)))
     board.series("Decisions", "In quotad: a check's share of its batch, or its wait for the store. "
                  "QuotaDecisionSlow fires when p99 is above 2 ms.", "s",
                  quantiles("quota_decision_duration_seconds"), thresholds=((0.002, RED),),
-                 alerts=("QuotaDecisionSlow",))
+                 alerts=("QuotaDecisionSlow", "ProxyLatencyHigh"))
     board.series("Answers of admin APIs", "How long /metrics took, as Prometheus has measured it.",
                  "s", [(gauge("scrape_duration_seconds"), "{{job}} {{instance}}")],
                  thresholds=((1, RED),), alerts=("AdminLatencyHigh",))
@@ -114,10 +115,10 @@ def _sidecar(board):
                  "quota_on_error made of them. QuotaDegraded fires above 1 %.", "percentunit",
                  [(f"{rate(CHECKED, UNANSWERED, by=('outcome',))}"
                    f" / on () group_left () ({rate(CHECKED)} > 0)", "{{outcome}}")],
-                 thresholds=((0.01, YELLOW),), alerts=("QuotaDegraded",))
+                 thresholds=((0.01, YELLOW),), alerts=("QuotaDegraded", "HighErrorRate"))
     board.series("Late verdicts", "Checks without a verdict within quota_timeout.", "ops",
                  [(rate("quota_gateway_timeouts_total", by=("instance",)), "{{instance}}")],
-                 alerts=("QuotaDegraded",))
+                 alerts=("QuotaDegraded", "QuotaDecisionSlow"))
     board.series("Checks per message", "Batches grow by themselves under load.", "none",
                  [(share(rate("quota_batch_checks_sum"), rate("quota_batch_checks_count")), "mean"),
                   (quantile(0.95, "quota_batch_checks"), "p95")])
@@ -168,12 +169,14 @@ def _redis(board):
 def _pods(board):
     board.row("Pods (Kubernetes)")
     board.series("CPU", "Cores used by containers of gateway pods.", "none",
-                 [(_pods_rate("container_cpu_usage_seconds_total"), "{{pod}} {{container}}")])
+                 [(_pods_rate("container_cpu_usage_seconds_total"), "{{pod}} {{container}}")],
+                 alerts=("ProxyLatencyHigh", "AdminLatencyHigh"))
     board.series("Throttled", "Share of periods in which a CPU limit has stopped the container. "
                  "Verdicts come late then.", "percentunit",
                  [(f"{_pods_rate('container_cpu_cfs_throttled_periods_total')}"
                    f" / {_pods_rate('container_cpu_cfs_periods_total')}", "{{pod}} {{container}}")],
-                 thresholds=((0.05, YELLOW),), alerts=("QuotaDecisionSlow",))
+                 thresholds=((0.05, YELLOW),),
+                 alerts=("QuotaDecisionSlow", "ProxyLatencyHigh", "AdminLatencyHigh"))
     board.series("Memory of containers", "Working set of containers of gateway pods.", "bytes",
                  [(f"sum by (pod, container) (container_memory_working_set_bytes{{{OURS}}})",
                    "{{pod}} {{container}}")])

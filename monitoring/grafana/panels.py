@@ -36,13 +36,13 @@ def share(part, whole, *, of_none=False):
     return f"{f'({part} or vector(0))' if of_none else part} / ({whole} > 0)"
 
 
-def quantile(portion, histogram, *matchers, by=()):
-    buckets = rate(f"{histogram}_bucket", *matchers, by=(*by, "le"))
+def quantile(portion, histogram, *, by=()):
+    buckets = rate(f"{histogram}_bucket", by=(*by, "le"))
     return f"histogram_quantile({portion}, {buckets})"
 
 
-def quantiles(histogram, *matchers):
-    return [(quantile(portion, histogram, *matchers), f"p{portion * 100:g}")
+def quantiles(histogram):
+    return [(quantile(portion, histogram), f"p{portion * 100:g}")
             for portion in (0.5, 0.95, 0.99)]
 
 
@@ -124,13 +124,13 @@ class Dashboard:
                      "justifyMode": "auto", "orientation": "auto"})
 
     def series(self, title, description, unit, targets, *, thresholds=(), width=12, height=8,
-               stacked=False, alerts=(), minimum=0):
+               stacked=False, alerts=()):
         """Lines over time; a threshold is drawn as a line too."""
         self._panel(
             "timeseries", title, description, unit, targets, width=width, height=height,
             alerts=alerts,
             defaults={
-                "min": minimum,
+                "min": 0,
                 "thresholds": {"mode": "absolute", "steps": steps(*thresholds)},
                 "color": {"mode": "palette-classic"},
                 "custom": {

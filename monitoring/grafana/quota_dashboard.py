@@ -92,13 +92,13 @@ def _store(board):
                  alerts=("QuotaDegraded", "RateLimitingRedisDown"))
     board.series("Checks that wait for the store", "Busy subjects ask ahead and never wait.",
                  "none", [(gauge("quota_waiting_checks"), "{{instance}}")],
-                 alerts=("QuotaDegraded",))
+                 alerts=("QuotaDecisionSlow", "QuotaDegraded"))
     board.series("Store requests", "By what was asked, and how it went. lease, settle and connect: "
                  "Redis. record and write: the embedded store.", "ops",
                  [(rate("quota_store_requests_total", by=("op", "result")), "{{op}} {{result}}")])
     board.series("Lease calls to Redis", "From sending a call to its answer.", "s",
                  quantiles("quota_store_request_duration_seconds"),
-                 alerts=("RateLimitingRedisDown",))
+                 alerts=("QuotaDegraded", "QuotaDecisionSlow", "RateLimitingRedisDown"))
     board.series("Lease calls per decision", "How much of the load reaches Redis.", "none",
                  [(share(rate("quota_store_requests_total", _LEASE), rate(DECISIONS)),
                    "calls per decision")])
@@ -132,10 +132,10 @@ def _usage(board):
                  alerts=("QuotaEventsDropped",))
     board.series("Usage", "Flushes of usage to the store.", "ops",
                  [(rate("quota_usage_flush_total", by=("result",)), "flush {{result}}")], width=6,
-                 alerts=("QuotaDegraded",))
+                 alerts=("QuotaUsageNotStored",))
     board.series("Usage not yet stored", "Rows that wait; they are written when the store is back.",
                  "none", [(gauge("quota_usage_pending"), "{{instance}}")], width=6,
-                 alerts=("QuotaDegraded",))
+                 alerts=("QuotaUsageNotStored",))
 
 
 def dashboard():

@@ -221,6 +221,21 @@ def test_every_alert_is_linked_from_a_panel():
     assert {rule["annotations"]["runbook_url"] for rule in RULES} <= linked
 
 
+def panels_named_in(text):
+    """*Gateway › Targets down* and *Targets down*, but nothing **bold**."""
+    named = re.findall(r"\*([A-Z][^*]+)\*", re.sub(r"\*\*[^*]+\*\*", "", text).replace("\n", " "))
+    return {name.split(" › ")[-1] for name in named} - {"Gateway", "Quota", "Kong"}
+
+
+def test_panels_that_the_runbook_names_for_an_alert_link_to_it():
+    linked = {(panel["title"], link["url"])
+              for path in DASHBOARDS for panel in graphs(path) for link in panel["links"]}
+    sections = re.findall(r"^### (\w+)$(.*?)(?=^##|\Z)", RUNBOOK.read_text(), re.M | re.S)
+    missing = [(alert, title) for alert, text in sections for title in panels_named_in(text)
+               if (title, f"docs/runbook.md#{alert.lower()}") not in linked]
+    assert sections and not missing
+
+
 def test_grafana_is_provisioned_with_the_interval_of_prometheus():
     (source,) = yaml.safe_load(
         (GRAFANA / "provisioning" / "datasources" / "prometheus.yaml").read_text())["datasources"]
@@ -233,8 +248,6 @@ def test_grafana_is_provisioned_with_the_interval_of_prometheus():
 
 def test_panels_that_the_runbook_names_exist():
     titles = {panel["title"] for path in DASHBOARDS for panel in graphs(path)}
-    named = set(re.findall(r"\*([A-Z][^*]+)\*", re.sub(
-        r"\*\*[^*]+\*\*", "", RUNBOOK.read_text()).replace("\n", " ")))
-    named = {name.split(" › ")[-1] for name in named} - {"Gateway", "Quota", "Kong"}
+    named = panels_named_in(RUNBOOK.read_text())
     assert len(named) > 20
     assert named <= titles, named - titles
