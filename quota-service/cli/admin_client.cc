@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include "base/http_url.h"
 #include "cli/secrets.h"
-#include "config/settings.h"
 
 namespace quota::cli {
 namespace {
@@ -25,19 +25,6 @@ absl::Status refusal(int status, std::string detail, bool had_token) {
   }
 }
 
-// http://host:port or https://host:port; the port may be left out.
-bool is_http_url(const std::string& url) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (!url.starts_with(scheme)) continue;
-    const std::string rest = url.substr(scheme.size());
-    for (const std::string& address : {rest, rest + ":80"}) {
-      const auto parsed = config::parse_listen(address);
-      if (parsed.ok() && !parsed->is_unix) return true;
-    }
-  }
-  return false;
-}
-
 }  // namespace
 
 std::string percent_encode(std::string_view id) {
@@ -55,9 +42,8 @@ std::string percent_encode(std::string_view id) {
 }
 
 absl::StatusOr<AdminClient> AdminClient::open(const Session& session) {
-  std::string url = session.admin;
-  if (url.ends_with('/')) url.pop_back();
-  if (!is_http_url(url)) {
+  auto url = parse_http_url(session.admin);
+  if (!url.ok() || url->target != "/") {
     // It may hold a password: it is not repeated.
     return absl::InvalidArgumentError(
         "the address of the admin API must be http://host:port, without a path; see --admin and "
@@ -65,7 +51,7 @@ absl::StatusOr<AdminClient> AdminClient::open(const Session& session) {
   }
   auto token = read_secret(session.token_file, "QUOTACTL_TOKEN");
   if (!token.ok()) return token.status();
-  return AdminClient(std::move(url), *std::move(token));
+  return AdminClient(std::move(url->origin), *std::move(token));
 }
 
 absl::StatusOr<Json> AdminClient::call(const std::string& method, const std::string& path,

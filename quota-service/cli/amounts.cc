@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "policy/policy.h"
+
 namespace quota::cli {
 namespace {
 
@@ -16,6 +18,11 @@ std::string duration(int64_t ms) {
 }
 
 }  // namespace
+
+Json units(int64_t milli) {
+  if (milli % policy::kMilli == 0) return milli / policy::kMilli;
+  return static_cast<double>(milli) / policy::kMilli;
+}
 
 std::string amount(const Json& number) { return number.is_null() ? "unlimited" : number.dump(); }
 

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "cli/session.h"
 
 namespace quota::cli {
 
+// 2 or 1.5, as the admin API writes amounts.
+Json units(int64_t milli);
 // A number as quotad wrote it; "unlimited" for null.
 std::string amount(const Json& number);
 // "5000 per minute, 1000000 per month"

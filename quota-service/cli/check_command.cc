@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "base/ip.h"
+#include "cli/amounts.h"
 #include "cli/facts.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -108,12 +109,6 @@ std::string_view outcome_name(v1::Outcome outcome) {
   }
 }
 
-// 2 and 1.5, as the admin API writes them.
-Json units(uint64_t milli) {
-  if (milli % 1000 == 0) return milli / 1000;
-  return static_cast<double>(milli) / 1000;
-}
-
 Json limit_json(bool present, const v1::Limit& limit) {
   if (!present) return nullptr;
   return {{"limit", limit.limit()},
@@ -128,7 +123,7 @@ void print_as_json(const v1::Verdict& verdict) {
               {"consumer", verdict.consumer()},
               {"tier", verdict.tier()},
               {"endpoint", verdict.endpoint()},
-              {"cost", units(verdict.cost_milli())},
+              {"cost", units(static_cast<int64_t>(verdict.cost_milli()))},
               {"minute", limit_json(verdict.has_minute(), verdict.minute())},
               {"month", limit_json(verdict.has_month(), verdict.month())},
               {"retry_after_ms", verdict.retry_after_ms()},

@@ -108,7 +108,7 @@ TEST(AdminClient, TakesOnlyAddressesOfHttp) {
     EXPECT_TRUE(AdminClient::open(session).ok()) << good;
   }
   for (const char* bad : {"", "127.0.0.1:9180", "ftp://x", "http://", "http://a b", "http://x/y",
-                          "http://user:secret@host"}) {
+                          "http://user:secret@host", "http://x?y", "http://x/#y", "http://x:0"}) {
     session.admin = bad;
     EXPECT_FALSE(AdminClient::open(session).ok()) << bad;
   }

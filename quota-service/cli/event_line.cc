@@ -1,26 +1,15 @@
 #include "cli/event_line.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <ctime>
+#include <utility>
 
 #include "cli/amounts.h"
+#include "cli/table.h"
+#include "cli/time_text.h"
 
 namespace quota::cli {
 namespace {
-
-std::string plain(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == '\x7f') c = '?';
-  }
-  return text;
-}
-
-std::string time_text(int64_t unix_ms) {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z",
-                     fmt::gmtime(static_cast<std::time_t>(unix_ms / 1000)), unix_ms % 1000);
-}
 
 std::string left(const Json& event, const char* of) {
   const std::string name = std::string(of) + "_remaining";
@@ -39,7 +28,7 @@ std::string event_line(const Json& event) {
       amount(event.at("cost")), left(event, "minute"), left(event, "month"),
       event.at("reason").get<std::string>());
   if (event.contains("trace_id")) line += " " + event.at("trace_id").get<std::string>();
-  return plain(std::move(line));
+  return printable(std::move(line));
 }
 
 }  // namespace quota::cli

@@ -7,13 +7,13 @@
 #include <iostream>
 #include <memory>
 
-#include "absl/time/time.h"
+#include "cli/amounts.h"
 #include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/simulation.h"
 #include "cli/table.h"
+#include "cli/time_text.h"
 #include "cli/traffic.h"
-#include "policy/decimal.h"
 #include "policy/load.h"
 
 namespace quota::cli {
@@ -26,34 +26,29 @@ struct Options {
   double at_most = 100;
 };
 
-std::string time_text(int64_t unix_us) {
-  if (unix_us == 0) return "-";
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMicros(unix_us),
-                          absl::UTCTimeZone());
-}
+std::string time_or_dash(int64_t unix_us) { return unix_us == 0 ? "-" : time_text(unix_us / 1000); }
 
 double percent(uint64_t part, uint64_t whole) {
   return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
 Json tally_json(const Simulation::Tally& tally) {
-  Json json = {{"requests", tally.requests},
-               {"allowed", tally.allowed},
-               {"exempt", tally.exempt},
-               {"unauthenticated", tally.unauthenticated},
-               {"denied", tally.denied()},
-               {"denied_by_minute", tally.denied_by_minute},
-               {"denied_by_month", tally.denied_by_month},
-               {"denied_otherwise", tally.denied_otherwise}};
-  json["cost"] = Json::parse(policy::milli_to_string(tally.cost_milli));
-  json["first_denial"] =
-      tally.first_denial_us == 0 ? Json() : Json(time_text(tally.first_denial_us));
-  return json;
+  return {{"requests", tally.requests},
+          {"allowed", tally.allowed},
+          {"exempt", tally.exempt},
+          {"unauthenticated", tally.unauthenticated},
+          {"denied", tally.denied()},
+          {"denied_by_minute", tally.denied_by_minute},
+          {"denied_by_month", tally.denied_by_month},
+          {"denied_otherwise", tally.denied_otherwise},
+          {"cost", units(tally.cost_milli)},
+          {"first_denial",
+           tally.first_denial_us == 0 ? Json() : Json(time_or_dash(tally.first_denial_us))}};
 }
 
 void show_json(const Simulation& simulation, const Options& options) {
-  Json json = {{"from", time_text(simulation.first_us())},
-               {"to", time_text(simulation.last_us())},
+  Json json = {{"from", time_or_dash(simulation.first_us())},
+               {"to", time_or_dash(simulation.last_us())},
                {"out_of_order", simulation.late()},
                {"total", tally_json(simulation.total())},
                {"tiers", Json::object()},
@@ -75,7 +70,7 @@ std::vector<std::string> cells(const Simulation::Tally& tally) {
           fmt::format("{:.2f}", percent(tally.denied(), tally.requests)),
           fmt::to_string(tally.denied_by_minute),
           fmt::to_string(tally.denied_by_month),
-          time_text(tally.first_denial_us)};
+          time_or_dash(tally.first_denial_us)};
 }
 
 void add_row(Table& table, std::vector<std::string> names, const Simulation::Tally& tally) {
@@ -86,8 +81,9 @@ void add_row(Table& table, std::vector<std::string> names, const Simulation::Tal
 void show_tables(const Simulation& simulation, const Options& options) {
   const Simulation::Tally total = simulation.total();
   fmt::print("{} requests from {} to {}: {} allowed, {} exempt, {} denied ({:.2f} %)",
-             total.requests, time_text(simulation.first_us()), time_text(simulation.last_us()),
-             total.allowed, total.exempt, total.denied(), percent(total.denied(), total.requests));
+             total.requests, time_or_dash(simulation.first_us()),
+             time_or_dash(simulation.last_us()), total.allowed, total.exempt, total.denied(),
+             percent(total.denied(), total.requests));
   if (total.unauthenticated > 0) fmt::print(", {} refused as unknown", total.unauthenticated);
   fmt::print("\n\n");
 

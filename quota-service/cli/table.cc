@@ -5,12 +5,6 @@
 namespace quota::cli {
 namespace {
 
-std::string printable(std::string text) {
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
-  return text;
-}
-
 // Characters, not bytes: continuation bytes of UTF-8 take no room.
 size_t width(const std::string& text) {
   return static_cast<size_t>(
@@ -18,6 +12,12 @@ size_t width(const std::string& text) {
 }
 
 }  // namespace
+
+std::string printable(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
+  return text;
+}
 
 void Table::add(std::vector<std::string> row) {
   std::ranges::transform(row, row.begin(), printable);

@@ -5,8 +5,11 @@
 
 namespace quota::cli {
 
-// Rows of text in columns as wide as their widest cell. A cell shows control characters as "?", so
-// that what somebody named a consumer cannot steer a terminal.
+// With "?" for each control character, so that what somebody named a consumer cannot steer a
+// terminal.
+std::string printable(std::string text);
+
+// Rows of text in columns as wide as their widest cell. Cells are made printable.
 class Table {
  public:
   Table() = default;

@@ -1,19 +1,16 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <memory>
 #include <optional>
 
 #include "cli/admin_client.h"
+#include "cli/progress.h"
 #include "cli/session.h"
 #include "cli/usage_text.h"
 
 namespace quota::cli {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 struct UsageOptions {
   std::optional<std::string> month;
@@ -22,32 +19,11 @@ struct UsageOptions {
   std::string format = "table";
 };
 
-// For a person who waits: how far it has come, on the last line of the terminal.
-class Progress {
- public:
-  void show(size_t lines) {
-    if (!is_terminal_ || Clock::now() - begin_ < std::chrono::seconds(1)) return;
-    fmt::print(stderr, "\r{} lines of usage", lines);
-    is_shown_ = true;
-  }
-  ~Progress() {
-    if (is_shown_) fmt::print(stderr, "\r\x1b[K");
-  }
-  Progress() = default;
-  Progress(const Progress&) = delete;
-  Progress& operator=(const Progress&) = delete;
-
- private:
-  const bool is_terminal_ = isatty(STDERR_FILENO) == 1;
-  const Clock::time_point begin_ = Clock::now();
-  bool is_shown_ = false;
-};
-
 absl::StatusOr<UsageReport> fetch(const AdminClient& client, const UsageOptions& options) {
   std::string path = "/v1/usage?by=" + percent_encode(options.by);
   if (options.consumer) path += "&consumer=" + percent_encode(*options.consumer);
   UsageReport report;
-  Progress progress;
+  Progress progress("Lines of usage", 0);
   // The month of the first page is that of all, whatever midnight says.
   std::optional<std::string> month = options.month;
   for (std::optional<std::string> after;;) {
@@ -57,7 +33,7 @@ absl::StatusOr<UsageReport> fetch(const AdminClient& client, const UsageOptions&
     const auto page = client.get(page_path);
     if (!page.ok()) return page.status();
     report.add(*page);
-    progress.show(report.lines.size());
+    progress.at(report.lines.size());
     month = report.month;
     const Json& next = page->at("next");
     if (next.is_null()) return report;

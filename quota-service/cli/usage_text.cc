@@ -5,6 +5,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "cli/amounts.h"
 #include "cli/table.h"
 #include "policy/decimal.h"
 
@@ -36,11 +37,6 @@ std::string csv_text(const std::string& text) {
     quoted += c;
   }
   return quoted + '"';
-}
-
-Json cost_json(uint64_t milli) {
-  if (milli % 1000 == 0) return milli / 1000;
-  return static_cast<double>(milli) / 1000;
 }
 
 }  // namespace
@@ -90,7 +86,7 @@ Json usage_json(const UsageReport& report) {
   Json lines = Json::array();
   const auto amounts = [](Json json, const UsageLine& line) {
     json["requests"] = line.requests;
-    json["cost"] = cost_json(line.cost_milli);
+    json["cost"] = units(static_cast<int64_t>(line.cost_milli));
     json["denials"] = line.denials;
     return json;
   };
