@@ -3,51 +3,52 @@
 #include <cstdint>
 #include <limits>
 
-#include "absl/strings/numbers.h"
+#include "absl/status/statusor.h"
 #include "admin/fields.h"
 
 namespace quota::admin {
 namespace {
 
-constexpr uint64_t kMostEvents = 1000;
+constexpr int64_t kMostEvents = 1000;
 
-absl::Status read_number(const std::string& name, const std::string& text, uint64_t most,
-                         uint64_t& number) {
-  const bool is_plain = text.find_first_not_of("0123456789") == std::string::npos;
-  if (is_plain && absl::SimpleAtoi(text, &number) && number <= most) return absl::OkStatus();
-  return bad_request("{} must be a whole number from 0 to {}", name, most);
+absl::StatusOr<events::History::Query> read_query(const Request& request,
+                                                  const events::Renderer& renderer) {
+  if (absl::Status status = refuse_unknown_query(request, {"after", "limit", "denied", "consumer"});
+      !status.ok()) {
+    return status;
+  }
+  events::History::Query query;
+  constexpr int64_t kMostNumber = std::numeric_limits<int64_t>::max();
+  const auto after = whole_query(request, "after", 0, kMostNumber, 0);
+  if (!after.ok()) return after.status();
+  query.newest = !request.query.contains("after");
+  query.after = static_cast<uint64_t>(*after);
+  const auto limit =
+      whole_query(request, "limit", 0, kMostEvents, static_cast<int64_t>(query.limit));
+  if (!limit.ok()) return limit.status();
+  query.limit = static_cast<size_t>(*limit);
+  if (const auto denied = text_query(request, "denied")) {
+    if (*denied != "true" && *denied != "false") {
+      return bad_request("denied must be true or false");
+    }
+    query.denials_only = *denied == "true";
+  }
+  if (const auto consumer = text_query(request, "consumer")) {
+    query.one_consumer = true;
+    query.names = renderer.names_of(*consumer);
+    if (query.names.empty()) {
+      return bad_request("events name no consumer where events_privacy is minimal");
+    }
+  }
+  return query;
 }
 
 }  // namespace
 
 Reply EventsView::get(const Request& request) const {
-  events::History::Query query{.newest = true};
-  for (const auto& [name, value] : request.query) {
-    absl::Status status;
-    if (request.query.count(name) > 1) {
-      status = bad_request("give each parameter once");
-    } else if (name == "after") {
-      query.newest = false;
-      status = read_number(name, value, std::numeric_limits<int64_t>::max(), query.after);
-    } else if (name == "limit") {
-      uint64_t limit = 0;
-      status = read_number(name, value, kMostEvents, limit);
-      query.limit = limit;
-    } else if (name == "denied") {
-      if (value != "true" && value != "false") status = bad_request("denied must be true or false");
-      query.denials_only = value == "true";
-    } else if (name == "consumer") {
-      query.one_consumer = true;
-      query.names = renderer_.names_of(value);
-      if (query.names.empty()) {
-        status = bad_request("events name no consumer where events_privacy is minimal");
-      }
-    } else {
-      status = bad_request("use after, limit, denied and consumer, and no other parameter");
-    }
-    if (!status.ok()) return problem(status);
-  }
-  const events::History::Page page = history_.read(query);
+  const auto query = read_query(request, renderer_);
+  if (!query.ok()) return problem(query.status());
+  const events::History::Page page = history_.read(*query);
   // The events are JSON already.
   std::string body =
       fmt::format("{{\"instance\": \"{}\", \"next\": {}, \"missed\": {}, \"events\": [",

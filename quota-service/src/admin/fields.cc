@@ -45,12 +45,33 @@ absl::StatusOr<int64_t> whole_field(const Json& object, std::string_view name, i
   return found->get<int64_t>();
 }
 
+absl::Status refuse_unknown_query(const Request& request,
+                                  std::initializer_list<std::string_view> known) {
+  for (const auto& [name, value] : request.query) {
+    if (std::ranges::find(known, name) == known.end()) {
+      return bad_request("there is a parameter that is not known here; use {}, nothing else",
+                         fmt::join(known, ", "));
+    }
+    if (request.query.count(name) > 1) {
+      return bad_request("{} is given twice; give it once", name);
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::optional<std::string> text_query(const Request& request, const std::string& name) {
+  const auto asked = request.query.find(name);
+  if (asked == request.query.end()) return std::nullopt;
+  return asked->second;
+}
+
 absl::StatusOr<int64_t> whole_query(const Request& request, const std::string& name, int64_t least,
                                     int64_t most, int64_t fallback) {
-  const auto asked = request.query.find(name);
-  if (asked == request.query.end()) return fallback;
+  const auto asked = text_query(request, name);
+  if (!asked) return fallback;
+  const bool is_plain = asked->find_first_not_of("0123456789") == std::string::npos;
   int64_t number = 0;
-  if (!absl::SimpleAtoi(asked->second, &number) || number < least || number > most) {
+  if (!is_plain || !absl::SimpleAtoi(*asked, &number) || number < least || number > most) {
     return bad_request("{} must be a whole number from {} to {}", name, least, most);
   }
   return number;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,7 +29,13 @@ absl::StatusOr<std::string> text_field(const Json& object, std::string_view name
 absl::StatusOr<int64_t> whole_field(const Json& object, std::string_view name, int64_t least,
                                     int64_t most);
 
-// ?name=…; `fallback` when it is absent.
+// That each parameter of the query is one of `known` and is given once, so that a misspelt one does
+// not pass for none at all.
+absl::Status refuse_unknown_query(const Request& request,
+                                  std::initializer_list<std::string_view> known);
+// ?name=…
+std::optional<std::string> text_query(const Request& request, const std::string& name);
+// The same in digits; `fallback` when it is absent.
 absl::StatusOr<int64_t> whole_query(const Request& request, const std::string& name, int64_t least,
                                     int64_t most, int64_t fallback);
 

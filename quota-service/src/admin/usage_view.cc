@@ -1,11 +1,10 @@
 #include "admin/usage_view.h"
 
-#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
 #include "admin/amounts.h"
 #include "admin/fields.h"
 #include "base/time.h"
@@ -17,28 +16,7 @@ namespace {
 using usage::Month;
 using usage::Query;
 
-constexpr int kMostEntries = 1000;
-
-// The names are checked, so that a misspelt one does not pass for none at all.
-absl::StatusOr<std::optional<std::string>> parameter(const Request& request,
-                                                     const std::string& name) {
-  const auto [first, end] = request.query.equal_range(name);
-  if (first == end) return std::optional<std::string>();
-  if (std::next(first) != end) return bad_request("{} is given twice; give it once", name);
-  return std::optional<std::string>(first->second);
-}
-
-absl::Status refuse_unknown_parameters(const Request& request) {
-  for (const auto& [name, value] : request.query) {
-    const bool is_known =
-        name == "month" || name == "consumer" || name == "by" || name == "after" || name == "limit";
-    if (!is_known) {
-      return bad_request(
-          "usage is asked for with month, consumer, by, after and limit, nothing else");
-    }
-  }
-  return absl::OkStatus();
-}
+constexpr int64_t kMostEntries = 1000;
 
 // Empty stands for all clients that are no consumers.
 absl::Status check_consumer(const std::string& name, const std::string& value) {
@@ -47,37 +25,29 @@ absl::Status check_consumer(const std::string& name, const std::string& value) {
 }
 
 absl::StatusOr<Query> read_query(const Request& request) {
-  if (absl::Status status = refuse_unknown_parameters(request); !status.ok()) return status;
+  if (absl::Status status =
+          refuse_unknown_query(request, {"month", "consumer", "by", "after", "limit"});
+      !status.ok()) {
+    return status;
+  }
   Query query{.month = Month::of_day(usage::day_at(read_clocks().unix_us))};
-  const auto month = parameter(request, "month");
-  if (!month.ok()) return month.status();
-  if (*month) {
-    const auto parsed = Month::parse(**month);
+  if (const auto month = text_query(request, "month")) {
+    const auto parsed = Month::parse(*month);
     if (!parsed) return bad_request("month must be a month such as 2026-11");
     query.month = *parsed;
   }
-  const auto by = parameter(request, "by");
-  if (!by.ok()) return by.status();
-  if (*by && **by != "day" && **by != "month") return bad_request("by must be day or month");
-  query.by_day = *by == "day";
+  const auto by = text_query(request, "by");
+  if (by && *by != "day" && *by != "month") return bad_request("by must be day or month");
+  query.by_day = by == "day";
   for (const auto& [name, target] :
        {std::pair("consumer", &query.consumer), std::pair("after", &query.after)}) {
-    auto value = parameter(request, name);
-    if (!value.ok()) return value.status();
-    if (!*value) continue;
-    if (absl::Status status = check_consumer(name, **value); !status.ok()) return status;
-    *target = **std::move(value);
+    *target = text_query(request, name);
+    if (!*target) continue;
+    if (absl::Status status = check_consumer(name, **target); !status.ok()) return status;
   }
-  const auto limit = parameter(request, "limit");
+  const auto limit = whole_query(request, "limit", 1, kMostEntries, kMostEntries);
   if (!limit.ok()) return limit.status();
-  query.limit = kMostEntries;
-  if (*limit) {
-    int number = 0;
-    if (!absl::SimpleAtoi(**limit, &number) || number < 1 || number > kMostEntries) {
-      return bad_request("limit must be a whole number from 1 to {}", kMostEntries);
-    }
-    query.limit = static_cast<size_t>(number);
-  }
+  query.limit = static_cast<size_t>(*limit);
   return query;
 }
 
