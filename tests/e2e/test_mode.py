@@ -60,9 +60,11 @@ def test_it_says_what_is_in_force(quotad):
     assert "the policy" in done.stdout
     said(quotad.ctl("mode", "shadow", "--json"))
     assert quotad.metrics().sum("quota_mode_info", mode="shadow", source="override") == 1
-    assert "mode shadow is in force: it was set, and the policy says enforce" in quotad.log()
+    assert "warning mode shadow is in force: it was set, and the policy says enforce" in quotad.log()
     text = quotad.ctl("mode").stdout
     assert "shadow" in text and "UTC" in text
+    said(quotad.ctl("mode", "policy", "--json"))
+    assert "info mode enforce is in force: no other is set than the policy's" in quotad.log()
 
 
 @pytest.mark.parametrize("how", ["stop", "kill"])

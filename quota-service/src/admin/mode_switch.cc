@@ -54,9 +54,9 @@ void ModeSwitch::apply(std::optional<policy::Mode> mode, int64_t unix_ms, Scope 
   scope_ = scope;
   live_.override_mode(mode, unix_ms);
   const policy::LivePolicy::ModeInForce now = live_.mode();
-  spdlog::warn(
-      "mode {} is in force{}: {}{}", policy::to_string(now.mode),
-      scope == Scope::kLocal ? " in this quotad" : "",
+  spdlog::log(
+      now.is_override ? spdlog::level::warn : spdlog::level::info, "mode {} is in force{}: {}{}",
+      policy::to_string(now.mode), scope == Scope::kLocal ? " in this quotad" : "",
       now.is_override ? "it was set, and the policy says " : "no other is set than the policy's ",
       policy::to_string(now.policy_mode));
 }
