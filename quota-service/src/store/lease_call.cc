@@ -4,9 +4,9 @@
 #include <hiredis/hiredis.h>
 
 #include <array>
-#include <chrono>
 
 #include "store/subject_text.h"
+#include "usage/month.h"
 
 namespace quota::store {
 namespace {
@@ -31,12 +31,6 @@ Parts parts_of(std::string_view subject) {
   return {subject.substr(1, colon - 1), subject.substr(colon + 1)};
 }
 
-std::string date(int32_t day) {
-  const std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
-  return fmt::format("{:04}-{:02}-{:02}", static_cast<int>(date.year()),
-                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()));
-}
-
 }  // namespace
 
 std::string minute_key(std::string_view subject) {
@@ -47,7 +41,7 @@ std::string minute_key(std::string_view subject) {
 
 std::string month_key(const MonthKey& month) {
   return fmt::format("quota:{{{}}}:month:{}", subject_to_text(parts_of(month.subject).base),
-                     date(month.period));
+                     usage::day_text(month.period));
 }
 
 std::string holder_of(const LeaseTerms& terms, std::string_view subject) {
