@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
 import re
 import signal
 import socket
@@ -12,11 +13,10 @@ import threading
 
 import pytest
 
-from harness import environment
 from harness.client import ask
 from harness.nginx import CHECKED
 from harness.process import Process, wait_until
-from harness.quotad import ADMIN_TOKEN, consumer, policy
+from harness.quotad import consumer, policy
 
 CHECK = {"method": "GET", "path": b"/identify", "client_ip": bytes([10, 1, 2, 3])}
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -38,8 +38,14 @@ def check(quotad, name="acme", **more):
 
 def deny(quotad, name="acme", **more):
     """Asks until it is denied, which is once if there is nothing left."""
-    while check(quotad, name, **more).outcome != 2:
-        pass
+    # Without a pause, in which tokens would drip in.
+    assert any(check(quotad, name, **more).outcome == 2 for _ in range(100)), "it is never denied"
+
+
+def deny_through(nginx, traceparent):
+    headers = {"X-Api-Key": "acme-key", "traceparent": traceparent}
+    wait_until(lambda: ask(nginx, "/identify", headers=headers).status == 429,
+               "a request is denied")
 
 
 def events_of(quotad, query="limit=1000"):
@@ -163,7 +169,8 @@ def test_full_events_show_who_asked_for_what(stack):
     assert event["client_ip"] == "10.1.2.3"
     assert event["path"] == "/identify"
     assert event["trace_id"] == TRACE
-    assert (event["minute_limit"], event["minute_remaining"]) == (3, 0)
+    assert event["minute_limit"] == 3
+    assert event["minute_remaining"] < 1
     assert event["cost"] == 1
     assert event["reason"] == "minute"
 
@@ -208,9 +215,7 @@ def test_no_key_means_hashes_of_this_start_only_and_the_log_says_so(stack):
 def test_the_trace_of_a_request_is_in_its_denial(stack):
     quotad = stack.quotad(SMALL, flags=[*FAST, "--log-format", "json"])
     nginx = stack.nginx(f"location / {{ {CHECKED} }}", sidecar=quotad)
-    headers = {"X-Api-Key": "acme-key", "traceparent": TRACEPARENT}
-    while ask(nginx, "/identify", headers=headers).status != 429:
-        pass
+    deny_through(nginx, TRACEPARENT)
     event = wait_for_events(quotad, 1, "denied=true")[0]
     assert event["trace_id"] == TRACE
     log = [json.loads(line) for line in quotad.log().splitlines() if line.startswith("{")]
@@ -227,9 +232,7 @@ def test_the_trace_of_a_request_is_in_its_denial(stack):
 def test_what_is_no_trace_is_none(stack, header):
     quotad = stack.quotad(SMALL, flags=FAST)
     nginx = stack.nginx(f"location / {{ {CHECKED} }}", sidecar=quotad)
-    headers = {"X-Api-Key": "acme-key", "traceparent": header}
-    while ask(nginx, "/identify", headers=headers).status != 429:
-        pass
+    deny_through(nginx, header)
     assert "trace_id" not in wait_for_events(quotad, 1, "denied=true")[0]
 
 
@@ -238,9 +241,7 @@ def test_an_attribute_that_is_configured_wins(stack):
     quotad = stack.quotad(SMALL, flags=FAST)
     nginx = stack.nginx(f"location / {{ {CHECKED} quota_attribute traceparent {other}; }}",
                         sidecar=quotad)
-    headers = {"X-Api-Key": "acme-key", "traceparent": TRACEPARENT}
-    while ask(nginx, "/identify", headers=headers).status != 429:
-        pass
+    deny_through(nginx, TRACEPARENT)
     assert wait_for_events(quotad, 1, "denied=true")[0]["trace_id"].startswith("aaaaaa")
 
 
@@ -308,10 +309,8 @@ def test_a_wrong_question_about_events_gets_a_sentence(stack, query):
 
 
 def tail(stack, quotad, *words, name="tail"):
-    return Process(name, [environment.built("quotactl"), "--admin", quotad.admin, "tail",
-                          "--interval", "20ms", *words], stack.workdir / f"{name}.log",
-                   {"QUOTACTL_TOKEN": ADMIN_TOKEN,
-                    **environment.sanitizer_environment(stack.workdir, "quotactl")})
+    return Process(name, quotad.ctl_command("tail", "--interval", "20ms", *words),
+                   stack.workdir / f"{name}.log", quotad.ctl_environment())
 
 
 def test_tail_follows_and_survives_a_restart(stack):
@@ -320,7 +319,7 @@ def test_tail_follows_and_survives_a_restart(stack):
     process = tail(stack, quotad, "--denied")
     wait_until(lambda: "denied" in process.log(), "tail shows what there was")
     deny(quotad, "beta")
-    wait_until(lambda: " beta small GET /identify cost 1 left 0/" in process.log(),
+    wait_until(lambda: re.search(r" beta small GET /identify cost 1 left 0[.\d]*/", process.log()),
                "tail shows what comes")
     quotad.stop()
     wait_until(lambda: "cannot reach quotad, trying again" in process.log(), "tail has noticed")
@@ -348,9 +347,9 @@ def test_tail_speaks_json_lines_and_shows_one_consumer(stack):
 
 def test_tail_ends_when_nobody_reads_it_any_more(stack):
     quotad = stack.quotad(SMALL, flags=FAST)
-    with subprocess.Popen([environment.built("quotactl"), "--admin", quotad.admin, "tail",
-                           "--interval", "20ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          env={"QUOTACTL_TOKEN": ADMIN_TOKEN}) as process:
+    with subprocess.Popen(quotad.ctl_command("tail", "--interval", "20ms"), stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE,
+                          env={**os.environ, **quotad.ctl_environment()}) as process:
         deny(quotad)
         assert process.stdout.readline()
         process.stdout.close()

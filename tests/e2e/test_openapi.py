@@ -79,7 +79,7 @@ class Api:
         return text
 
     def send_bytes(self, data):
-        host, port = self.quotad.admin.removeprefix("http://").split(":")
+        host, port = self.quotad.admin_address.split(":")
         with socket.create_connection((host, int(port))) as connection:
             connection.sendall(data)
             answer = b""

@@ -90,7 +90,7 @@ def fixture_gateways(stack):
 
 
 def targets_of(quotads, nginx):
-    return {"quotad": [quotad.admin.removeprefix("http://") for quotad in quotads],
+    return {"quotad": [quotad.admin_address for quotad in quotads],
             "nginx": [f"{nginx.host}:{nginx.port}"]}
 
 
@@ -186,7 +186,7 @@ def test_a_sidecar_that_is_killed_fires_until_it_is_back(stack):
 def test_a_wrong_policy_fires_until_a_good_one_comes(stack):
     good = policy([consumer("acme", "free")])
     quotad = stack.quotad(good)
-    prometheus = stack.prometheus(quotad=[quotad.admin.removeprefix("http://")])
+    prometheus = stack.prometheus(quotad=[quotad.admin_address])
     wait_until(lambda: prometheus.query("quota_policy_stale == 0"), "quotad is scraped")
     quotad.set_policy("version: 1\nmode: shadwo\n")
     wait_until(lambda: prometheus.firing("QuotaPolicyRejected"), "the alert fires")
@@ -198,7 +198,7 @@ def test_a_wrong_policy_fires_until_a_good_one_comes(stack):
 def test_redis_that_is_away_fires(stack):
     redis = stack.redis()
     quotad = stack.quotad(store=f"redis+unix://{redis.socket_path}")
-    prometheus = stack.prometheus(quotad=[quotad.admin.removeprefix("http://")])
+    prometheus = stack.prometheus(quotad=[quotad.admin_address])
     wait_until(lambda: prometheus.query("quota_store_up == 1"), "quotad is scraped")
     assert prometheus.firing() == []
     redis.stop()

@@ -103,8 +103,8 @@ def test_check_without_a_sidecar_says_so(stack):
 
 
 def test_explain_says_who_what_and_why(quotad):
-    done = run([environment.built("quotactl"), "--admin", quotad.admin, "explain", "--path",
-                "/compare", "--json"], environment={"QUOTACTL_API_KEY": "acme-key"})
+    done = quotad.ctl("explain", "--path", "/compare", "--json", token=None,
+                      QUOTACTL_API_KEY="acme-key")
     answer = said(done)
     assert answer["identity"]["consumer"] == "acme"
     assert answer["endpoint"]["rule"] == "/compare"

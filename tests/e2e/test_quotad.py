@@ -124,7 +124,7 @@ def test_an_admin_port_that_is_taken_is_refused(stack):
     first = stack.quotad()
     second = stack.quotad(start=False)
     second.admin = first.admin
-    assert_refused(second, first.admin.removeprefix("http://"))
+    assert_refused(second, first.admin_address)
 
 
 # -- settings

@@ -20,8 +20,6 @@ def events(**settings):
                                            "events_streams": 2, **settings})
 
 
-
-
 def entries(redis):
     client = redis.client()
     return [fields for key in client.keys("quota:events:*") for _, fields in client.xrange(key)]
@@ -106,7 +104,6 @@ def test_decisions_do_not_wait_for_events(stack, say, begin, end):
     say(requests=len(ledger.entries()), written=written(quotads), lost=lost(quotads),
         longest_wait_ms=1000 * max(entry.waited for entry in ledger.entries()))
     assert_clients_saw_no_fault(ledger)
-    assert not [reason for reason in ledger.reasons() if reason.startswith(("error", "timeout"))]
 
 
 def test_a_threshold_is_told_once_by_three_gateways(stack):
@@ -117,8 +114,9 @@ def test_a_threshold_is_told_once_by_three_gateways(stack):
     # All are denied, each by its own gateway.
     for _ in range(2):
         for quotad in quotads:
-            while quotad.check(method="GET", path=b"/", api_key=b"acme-key").outcome != 2:
-                pass
+            wait_until(lambda q=quotad: q.check(method="GET", path=b"/",
+                                                api_key=b"acme-key").outcome == 2, "it is denied")
+
     def told(kind):
         return sum(quotad.metrics().sum("quota_thresholds_total", kind=kind) for quotad in quotads)
     wait_until(lambda: told("month_100") and told("first_denial"), "thresholds are told")

@@ -43,8 +43,7 @@ def is_pending(quotad):
 
 def journalled(quotad):
     """Requests that wait in the journal."""
-    path = quotad.journal_path.with_name("journal.db.usage")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+    with sqlite3.connect(f"file:{quotad.usage_journal_path}?mode=ro", uri=True) as database:
         (requests,) = database.execute("SELECT sum(requests) FROM usage_journal").fetchone()
     database.close()
     return requests or 0
@@ -204,10 +203,7 @@ def test_without_redis_nobody_is_told_a_wrong_sum(quotads, redis):
 
 
 def test_without_a_journal_a_stop_says_what_is_lost(stack, redis):
-    quotad = stack.quotad(usage_policy(), store=redis.url, start=False,
-                          flags=outage_flags())
-    quotad._flags[-1] = "off"  # pylint: disable=protected-access
-    quotad.start()
+    quotad = stack.quotad(usage_policy(), store=redis.url, journal=False, flags=outage_flags())
     redis.kill9()
     quotad.check(**CHECKS[2])
     quotad.terminate()

@@ -11,9 +11,9 @@ import time
 
 import pytest
 
-from harness import environment
 from harness.environment import PATIENCE
 from harness.ports import ADDRESS, free_port
+from harness.process import Process, wait_until
 
 HIDDEN, SHOWN = b"\x1b[?25l", b"\x1b[?25h"
 
@@ -32,8 +32,8 @@ class Terminal:
         self.before = termios.tcgetattr(theirs)
         self._theirs = theirs
         self.process = subprocess.Popen(
-            [environment.built("quotactl"), "--admin", quotad.admin, "top", *words], stdin=theirs,
-            stdout=theirs, stderr=theirs, start_new_session=True)
+            quotad.ctl_command("top", *words), stdin=theirs, stdout=theirs, stderr=theirs,
+            env={**os.environ, **quotad.ctl_environment()}, start_new_session=True)
 
     def wait_for(self, text, times=1):
         deadline = time.monotonic() + PATIENCE
@@ -85,15 +85,12 @@ def test_without_quotad_it_says_so(quotad):
     assert "cannot reach quotad" in done.stderr
 
 
-def test_without_a_terminal_it_repeats_plain_text(quotad):
-    process = subprocess.Popen([environment.built("quotactl"), "--admin", quotad.admin, "top"],
-                               stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
-    lines = []
-    while sum("requests per second" in line for line in lines) < 2:
-        lines.append(process.stdout.readline())
+def test_without_a_terminal_it_repeats_plain_text(stack, quotad):
+    process = Process("top", quotad.ctl_command("top"), stack.workdir / "top.log",
+                      quotad.ctl_environment())
+    wait_until(lambda: process.log().count("requests per second") >= 2, "it has said it twice")
     process.kill()
-    process.wait()
-    assert not any("\x1b" in line for line in lines)
+    assert "\x1b" not in process.log()
 
 
 @pytest.mark.parametrize("end", ["q", "ctrl-c", "sigint", "sigterm"])

@@ -168,10 +168,12 @@ class Client:
 
 class Quotad:
     """Starts on a unix socket in the test's directory, with an admin port of its own and the policy
-    of the design, unless told otherwise. A store in Redis gets a journal of its own."""
+    of the design, unless told otherwise. A store in Redis gets a journal of its own, unless that
+    is not wanted."""
 
     def __init__(self, workdir, policy_text=None, *, listen=None, store=None, flags=(),
-                 token=ADMIN_TOKEN, variables=None, store_timeout_ms=20000, name="quotad"):
+                 token=ADMIN_TOKEN, variables=None, store_timeout_ms=20000, journal=True,
+                 name="quotad"):
         self.directory = workdir / name
         self.directory.mkdir()
         self.socket_path = self.directory / "quota.sock"
@@ -187,10 +189,19 @@ class Quotad:
         # A busy disk should make a test slow, and not its decisions degraded.
         self._flags = ["--store-timeout-ms", store_timeout_ms, *flags]
         if not self.store.startswith("local:"):
-            self._flags += ["--store-journal", self.journal_path]
+            self._flags += ["--store-journal", self.journal_path if journal else "off"]
         self._token = token
         self._variables = variables or {}
         self._clients = []
+
+    @property
+    def admin_address(self):
+        """Host and port."""
+        return self.admin.removeprefix("http://")
+
+    @property
+    def usage_journal_path(self):
+        return self.journal_path.with_name("journal.db.usage")
 
     def set_policy(self, text):
         """Replaces the file in one step, as an editor does."""
@@ -200,7 +211,7 @@ class Quotad:
 
     def command(self):
         return [environment.built("quotad"), "--listen", self.address,
-                "--admin-listen", self.admin.removeprefix("http://"),
+                "--admin-listen", self.admin_address,
                 *([] if "QUOTAD_STORE" in self._variables else ["--store", self.store]),
                 "--policy", self.policy_path, *self._flags]
 
@@ -320,12 +331,20 @@ class Quotad:
 
     # -- quotactl
 
-    def ctl(self, *words, token=ADMIN_TOKEN, stdin=None):
-        """Runs quotactl against this quotad's admin API."""
+    def ctl_command(self, *words):
+        """quotactl, asking this quotad's admin API."""
+        return [environment.built("quotactl"), "--admin", self.admin,
+                *(str(word) for word in words)]
+
+    def ctl_environment(self, token=ADMIN_TOKEN, **variables):
+        """What quotactl must be given besides the environment of the tests."""
         given = {"QUOTACTL_TOKEN": token} if token else {}
-        return run([environment.built("quotactl"), "--admin", self.admin, *words],
-                   {**environment.sanitizer_environment(self._workdir, "quotactl"), **given},
-                   stdin=stdin)
+        return {**environment.sanitizer_environment(self._workdir, "quotactl"), **given,
+                **variables}
+
+    def ctl(self, *words, token=ADMIN_TOKEN, stdin=None, **variables):
+        """Runs quotactl to its end."""
+        return run(self.ctl_command(*words), self.ctl_environment(token, **variables), stdin=stdin)
 
 
 class Background:
