@@ -1,126 +1,110 @@
 #include "codec.h"
 
-#include <protozero/pbf_writer.hpp>
+#include "wire_writer.h"
 
 namespace quota {
 namespace {
 
-using protozero::data_view;
-using protozero::pbf_reader;
-using protozero::pbf_wire_type;
-using protozero::pbf_writer;
-using protozero::tag_and_type;
-
-// More than the tags, lengths and the id of any check take beside its text.
-constexpr size_t kFixedOverhead = 64;
-constexpr size_t kFactOverhead = 24;
-
-data_view as_data(std::string_view text) { return {text.data(), text.size()}; }
-
-std::string_view as_text(data_view data) { return {data.data(), data.size()}; }
-
 size_t upper_bound_of(const Check& check) {
-  size_t size = kFixedOverhead + check.method.size() + check.path.size() + check.client_ip.size();
+  // The message itself and five fields of it.
+  size_t size = 6 * WireWriter::kMostOfAField + check.method.size() + check.path.size() +
+                check.client_ip.size();
   for (const Fact& fact : check.facts) {
-    size += kFactOverhead + fact.name.size() + fact.value.size();
+    // A map's entry is a message with two fields.
+    size += 3 * WireWriter::kMostOfAField + fact.name.size() + fact.value.size();
   }
   return size;
 }
 
-Limit decode_limit(data_view message) {
-  Limit limit;
-  pbf_reader reader{message};
+bool decode_limit(std::string_view message, Limit* limit) {
+  WireReader reader(message);
   while (reader.next()) {
-    switch (reader.tag_and_type()) {
-      case tag_and_type(1, pbf_wire_type::varint):
-        limit.limit = reader.get_uint64();
+    switch (reader.key()) {
+      case wire_key(1, WireType::kVarint):
+        limit->limit = reader.number();
         break;
-      case tag_and_type(2, pbf_wire_type::varint):
-        limit.remaining = reader.get_uint64();
+      case wire_key(2, WireType::kVarint):
+        limit->remaining = reader.number();
         break;
-      case tag_and_type(3, pbf_wire_type::varint):
-        limit.reset_unix_ms = reader.get_int64();
+      case wire_key(3, WireType::kVarint):
+        limit->reset_unix_ms = static_cast<int64_t>(reader.number());
         break;
-      case tag_and_type(4, pbf_wire_type::varint):
-        limit.window_s = reader.get_uint64();
+      case wire_key(4, WireType::kVarint):
+        limit->window_s = reader.number();
         break;
       default:
         reader.skip();
     }
   }
-  return limit;
+  return reader.ok();
 }
 
 }  // namespace
 
 void append_check(const Check& check, std::string* out) {
-  // With the memory there before the first byte is written, nothing below can fail half-way.
-  out->reserve(out->size() + upper_bound_of(check));
-
-  pbf_writer request{*out};
-  pbf_writer message{request, 1};
-  message.add_uint64(1, check.id);
-  message.add_string(2, as_data(check.method));
-  message.add_bytes(3, as_data(check.path));
-  if (!check.client_ip.empty()) message.add_bytes(4, as_data(check.client_ip));
+  WireWriter writer(*out, upper_bound_of(check));
+  const WireWriter::Nested message(writer, 1);
+  writer.number(1, check.id);
+  writer.bytes(2, check.method);
+  writer.bytes(3, check.path);
+  if (!check.client_ip.empty()) writer.bytes(4, check.client_ip);
   for (const Fact& fact : check.facts) {
-    const auto tag = static_cast<protozero::pbf_tag_type>(fact.field);
     if (fact.field == Field::kAttributes) {
-      pbf_writer entry{message, tag};
-      entry.add_string(1, as_data(fact.name));
-      entry.add_bytes(2, as_data(fact.value));
+      const WireWriter::Nested entry(writer, fact.field);
+      writer.bytes(1, fact.name);
+      writer.bytes(2, fact.value);
     } else {
-      message.add_bytes(tag, as_data(fact.value));
+      writer.bytes(fact.field, fact.value);
     }
   }
 }
 
-Verdict decode_verdict(data_view message) {
-  Verdict verdict;
-  pbf_reader reader{message};
+bool decode_verdict(std::string_view message, Verdict* verdict) {
+  WireReader reader(message);
+  bool limits_are_ok = true;
   while (reader.next()) {
-    switch (reader.tag_and_type()) {
-      case tag_and_type(1, pbf_wire_type::varint):
-        verdict.id = reader.get_uint64();
+    switch (reader.key()) {
+      case wire_key(1, WireType::kVarint):
+        verdict->id = reader.number();
         break;
-      case tag_and_type(2, pbf_wire_type::varint):
-        verdict.outcome = static_cast<VerdictOutcome>(reader.get_enum());
+      case wire_key(2, WireType::kVarint):
+        verdict->outcome = static_cast<VerdictOutcome>(reader.number());
         break;
-      case tag_and_type(3, pbf_wire_type::length_delimited):
-        verdict.reason = as_text(reader.get_view());
+      case wire_key(3, WireType::kBytes):
+        verdict->reason = reader.bytes();
         break;
-      case tag_and_type(4, pbf_wire_type::length_delimited):
-        verdict.consumer = as_text(reader.get_view());
+      case wire_key(4, WireType::kBytes):
+        verdict->consumer = reader.bytes();
         break;
-      case tag_and_type(5, pbf_wire_type::length_delimited):
-        verdict.tier = as_text(reader.get_view());
+      case wire_key(5, WireType::kBytes):
+        verdict->tier = reader.bytes();
         break;
-      case tag_and_type(6, pbf_wire_type::length_delimited):
-        verdict.endpoint = as_text(reader.get_view());
+      case wire_key(6, WireType::kBytes):
+        verdict->endpoint = reader.bytes();
         break;
-      case tag_and_type(7, pbf_wire_type::varint):
-        verdict.cost_milli = reader.get_uint64();
+      case wire_key(7, WireType::kVarint):
+        verdict->cost_milli = reader.number();
         break;
-      case tag_and_type(8, pbf_wire_type::length_delimited):
-        verdict.minute = decode_limit(reader.get_view());
+      case wire_key(8, WireType::kBytes):
+        limits_are_ok &= decode_limit(reader.bytes(), &verdict->minute.emplace());
         break;
-      case tag_and_type(9, pbf_wire_type::length_delimited):
-        verdict.month = decode_limit(reader.get_view());
+      case wire_key(9, WireType::kBytes):
+        limits_are_ok &= decode_limit(reader.bytes(), &verdict->month.emplace());
         break;
-      case tag_and_type(10, pbf_wire_type::varint):
-        verdict.retry_after_ms = reader.get_uint32();
+      case wire_key(10, WireType::kVarint):
+        verdict->retry_after_ms = static_cast<uint32_t>(reader.number());
         break;
-      case tag_and_type(11, pbf_wire_type::varint):
-        verdict.shadow = reader.get_bool();
+      case wire_key(11, WireType::kVarint):
+        verdict->shadow = reader.number() != 0;
         break;
-      case tag_and_type(12, pbf_wire_type::varint):
-        verdict.degraded = reader.get_bool();
+      case wire_key(12, WireType::kVarint):
+        verdict->degraded = reader.number() != 0;
         break;
       default:
         reader.skip();
     }
   }
-  return verdict;
+  return reader.ok() && limits_are_ok;
 }
 
 }  // namespace quota

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <protozero/pbf_reader.hpp>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+
+#include "wire_reader.h"
 
 namespace quota {
 
@@ -70,28 +72,32 @@ struct Verdict {
 // throws std::bad_alloc.
 void append_check(const Check& check, std::string* out);
 
-// Throws protozero::exception when the bytes are not a Verdict. Unknown fields are skipped.
-Verdict decode_verdict(protozero::data_view message);
+// False when the bytes are not a Verdict. Unknown fields are skipped.
+bool decode_verdict(std::string_view message, Verdict* verdict);
 
 // Hands every verdict of a DecideResponse to `on_verdict` and returns its `ack`. Throws
-// protozero::exception at the first malformed byte; verdicts before it have been handed over.
+// std::invalid_argument at the first malformed byte; verdicts before it have been handed over.
 template <typename OnVerdict>
 bool decode_response(std::string_view message, OnVerdict&& on_verdict) {
-  using protozero::pbf_wire_type;
-  protozero::pbf_reader reader{message.data(), message.size()};
+  WireReader reader(message);
+  bool is_ok = true;
   bool ack = false;
-  while (reader.next()) {
-    switch (reader.tag_and_type()) {
-      case protozero::tag_and_type(1, pbf_wire_type::length_delimited):
-        on_verdict(decode_verdict(reader.get_view()));
+  while (is_ok && reader.next()) {
+    switch (reader.key()) {
+      case wire_key(1, WireType::kBytes): {
+        Verdict verdict;
+        is_ok = decode_verdict(reader.bytes(), &verdict) && reader.ok();
+        if (is_ok) on_verdict(verdict);
         break;
-      case protozero::tag_and_type(2, pbf_wire_type::varint):
-        ack = reader.get_bool();
+      }
+      case wire_key(2, WireType::kVarint):
+        ack = reader.number() != 0;
         break;
       default:
         reader.skip();
     }
   }
+  if (!is_ok || !reader.ok()) throw std::invalid_argument("it sent a malformed answer");
   return ack;
 }
 

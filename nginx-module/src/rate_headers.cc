@@ -1,7 +1,7 @@
 #include "rate_headers.h"
 
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <cstring>
 
 namespace quota {
@@ -22,6 +22,36 @@ uint64_t seconds_between(int64_t now_ms, int64_t then_ms) {
 bool is_safe(std::string_view value) {
   return std::none_of(value.begin(), value.end(),
                       [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; });
+}
+
+constexpr size_t kMostDigits = 20;
+
+constexpr auto kPairs = [] {
+  std::array<char, 200> pairs{};
+  for (size_t i = 0; i < 100; ++i) {
+    pairs[2 * i] = static_cast<char>('0' + i / 10);
+    pairs[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return pairs;
+}();
+
+// Writes the digits of `number` up to `end` and returns where they begin. A dozen numbers go into
+// each answer, which is why std::to_chars, which measures first and then divides 64 bits all the
+// way, showed in profiles.
+template <typename Number>
+char* write_digits(Number number, char* end) {
+  while (number >= 100) {
+    end -= 2;
+    std::memcpy(end, &kPairs[2 * static_cast<size_t>(number % 100)], 2);
+    number /= 100;
+  }
+  if (number < 10) {
+    *--end = static_cast<char>('0' + number);
+    return end;
+  }
+  end -= 2;
+  std::memcpy(end, &kPairs[2 * static_cast<size_t>(number)], 2);
+  return end;
 }
 
 }  // namespace
@@ -94,7 +124,13 @@ void RateHeaders::put(std::string_view text) {
   next_ += size;
 }
 
-void RateHeaders::put(uint64_t number) { next_ = std::to_chars(next_, end_, number).ptr; }
+void RateHeaders::put(uint64_t number) {
+  std::array<char, kMostDigits> digits;
+  char* const end = digits.data() + digits.size();
+  const char* const begin = number <= UINT32_MAX ? write_digits(static_cast<uint32_t>(number), end)
+                                                 : write_digits(number, end);
+  put(std::string_view(begin, static_cast<size_t>(end - begin)));
+}
 
 void RateHeaders::finish(std::string_view name) {
   headers_[size_++] = {name, {value_, static_cast<size_t>(next_ - value_)}};

@@ -1,20 +1,14 @@
 #include "rpc/codec.h"
 
 #include <limits>
-#include <protozero/pbf_message.hpp>
-#include <protozero/pbf_writer.hpp>
 
-#include "rpc/verdict_writer.h"
+#include "wire_reader.h"
+#include "wire_writer.h"
 
 namespace quota::rpc {
 namespace {
 
-using protozero::pbf_message;
-using protozero::pbf_reader;
-using protozero::pbf_wire_type;
-using protozero::pbf_writer;
-
-enum class CheckField : protozero::pbf_tag_type {
+enum class CheckField {
   kId = 1,
   kMethod = 2,
   kPath = 3,
@@ -27,7 +21,7 @@ enum class CheckField : protozero::pbf_tag_type {
   kHits = 10,
   kPeek = 11,
 };
-enum class VerdictField : protozero::pbf_tag_type {
+enum class VerdictField {
   kId = 1,
   kOutcome = 2,
   kReason = 3,
@@ -41,93 +35,85 @@ enum class VerdictField : protozero::pbf_tag_type {
   kShadow = 11,
   kDegraded = 12,
 };
-enum class LimitField : protozero::pbf_tag_type {
+enum class LimitField {
   kLimit = 1,
   kRemaining = 2,
   kResetUnixMs = 3,
   kWindowS = 4,
 };
-constexpr protozero::pbf_tag_type kChecks = 1;    // DecideRequest
-constexpr protozero::pbf_tag_type kVerdicts = 1;  // DecideResponse
-constexpr protozero::pbf_tag_type kAck = 2;       // DecideResponse
-constexpr protozero::pbf_tag_type kCheck = 1;     // CheckRequest
+constexpr uint32_t kChecks = 1;    // DecideRequest
+constexpr uint32_t kVerdicts = 1;  // DecideResponse
+constexpr uint32_t kAck = 2;       // DecideResponse
+constexpr uint32_t kCheck = 1;     // CheckRequest
 
-std::string_view text(protozero::data_view view) { return {view.data(), view.size()}; }
+// More than all numbers, tags and lengths of a verdict, and its reason, ever take.
+constexpr size_t kMostNumbers = 320;
 
-protozero::data_view data(std::string_view view) { return {view.data(), view.size()}; }
-
-identity::Attribute read_attribute(protozero::data_view entry) {
-  identity::Attribute attribute;
-  pbf_reader reader(entry);
+bool read_attribute(std::string_view entry, identity::Attribute& attribute) {
+  WireReader reader(entry);
   while (reader.next()) {
-    if (reader.tag_and_type() == protozero::tag_and_type(1, pbf_wire_type::length_delimited)) {
-      attribute.name = text(reader.get_view());
-    } else if (reader.tag_and_type() ==
-               protozero::tag_and_type(2, pbf_wire_type::length_delimited)) {
-      attribute.value = text(reader.get_view());
-    } else {
-      reader.skip();
+    switch (reader.key()) {
+      case wire_key(1, WireType::kBytes):
+        attribute.name = reader.bytes();
+        break;
+      case wire_key(2, WireType::kBytes):
+        attribute.value = reader.bytes();
+        break;
+      default:
+        reader.skip();
     }
   }
-  return attribute;
+  return reader.ok();
 }
 
-// Throws what protozero throws. A field of an unexpected wire type is skipped like an unknown one.
+// A field of an unexpected wire type is skipped like an unknown one.
 bool parse_check(std::string_view message, identity::Check& check) {
   check.clear();
-  pbf_message<CheckField> reader(data(message));
+  WireReader reader(message);
   while (reader.next()) {
-    const bool is_bytes = reader.wire_type() == pbf_wire_type::length_delimited;
-    const bool is_number = reader.wire_type() == pbf_wire_type::varint;
-    if (is_bytes) {
-      switch (reader.tag()) {
-        case CheckField::kMethod:
-          check.method = text(reader.get_view());
-          continue;
-        case CheckField::kPath:
-          check.path = text(reader.get_view());
-          continue;
-        case CheckField::kClientIp:
-          check.client_ip = text(reader.get_view());
-          continue;
-        case CheckField::kApiKey:
-          check.api_key = text(reader.get_view());
-          continue;
-        case CheckField::kConsumer:
-          check.consumer = text(reader.get_view());
-          continue;
-        case CheckField::kTier:
-          check.tier = text(reader.get_view());
-          continue;
-        case CheckField::kBearer:
-          check.bearer = text(reader.get_view());
-          continue;
-        case CheckField::kAttributes:
-          if (check.attributes.size() == kMaxAttributesPerCheck) return false;
-          check.attributes.push_back(read_attribute(reader.get_view()));
-          continue;
-        default:
-          break;
-      }
-    } else if (is_number) {
-      switch (reader.tag()) {
-        case CheckField::kId:
-          check.id = reader.get_uint64();
-          continue;
-        case CheckField::kHits:
-          check.hits = reader.get_uint32();
-          if (check.hits == 0) check.hits = 1;
-          continue;
-        case CheckField::kPeek:
-          check.peek = reader.get_bool();
-          continue;
-        default:
-          break;
-      }
+    switch (reader.key()) {
+      case wire_key(CheckField::kId, WireType::kVarint):
+        check.id = reader.number();
+        break;
+      case wire_key(CheckField::kMethod, WireType::kBytes):
+        check.method = reader.bytes();
+        break;
+      case wire_key(CheckField::kPath, WireType::kBytes):
+        check.path = reader.bytes();
+        break;
+      case wire_key(CheckField::kClientIp, WireType::kBytes):
+        check.client_ip = reader.bytes();
+        break;
+      case wire_key(CheckField::kApiKey, WireType::kBytes):
+        check.api_key = reader.bytes();
+        break;
+      case wire_key(CheckField::kConsumer, WireType::kBytes):
+        check.consumer = reader.bytes();
+        break;
+      case wire_key(CheckField::kTier, WireType::kBytes):
+        check.tier = reader.bytes();
+        break;
+      case wire_key(CheckField::kBearer, WireType::kBytes):
+        check.bearer = reader.bytes();
+        break;
+      case wire_key(CheckField::kAttributes, WireType::kBytes):
+        if (check.attributes.size() == kMaxAttributesPerCheck ||
+            !read_attribute(reader.bytes(), check.attributes.emplace_back())) {
+          return false;
+        }
+        break;
+      case wire_key(CheckField::kHits, WireType::kVarint):
+        check.hits = static_cast<uint32_t>(reader.number());
+        if (check.hits == 0) check.hits = 1;
+        break;
+      case wire_key(CheckField::kPeek, WireType::kVarint):
+        check.peek = reader.number() != 0;
+        break;
+      default:
+        reader.skip();
     }
-    reader.skip();
   }
-  return true;
+  return reader.ok();
 }
 
 uint64_t whole_units(int64_t milli) { return static_cast<uint64_t>(milli / 1000); }
@@ -137,16 +123,16 @@ uint32_t retry_after_ms(int64_t us) {
   return static_cast<uint32_t>(us >= kMost * 1000 ? kMost : (us + 999) / 1000);
 }
 
-void append_limit(VerdictWriter& verdict, VerdictField field, const engine::LimitState& state) {
+void append_limit(WireWriter& verdict, VerdictField field, const engine::LimitState& state) {
   if (state.limit < 0) return;
-  const VerdictWriter::Nested limit(verdict, field);
+  const WireWriter::Nested limit(verdict, field);
   verdict.number(LimitField::kLimit, whole_units(state.limit));
   verdict.number(LimitField::kRemaining, whole_units(state.remaining));
   verdict.number(LimitField::kResetUnixMs, static_cast<uint64_t>(state.reset_unix_us / 1000));
   verdict.number(LimitField::kWindowS, static_cast<uint64_t>(state.window_s));
 }
 
-void write_verdict(VerdictWriter& verdict, const VerdictFacts& facts,
+void write_verdict(WireWriter& verdict, const VerdictFacts& facts,
                    const engine::Decision& decision) {
   verdict.number(VerdictField::kId, facts.id);
   verdict.number(VerdictField::kOutcome, static_cast<uint64_t>(decision.outcome));
@@ -167,71 +153,56 @@ void write_verdict(VerdictWriter& verdict, const VerdictFacts& facts,
 }
 
 size_t most_bytes(const VerdictFacts& facts) {
-  return VerdictWriter::kMostNumbers + facts.consumer.size() + facts.tier.size() +
-         facts.endpoint.size();
+  return kMostNumbers + facts.consumer.size() + facts.tier.size() + facts.endpoint.size();
 }
 
 }  // namespace
 
 BatchReader::Step BatchReader::next(identity::Check& check) {
-  try {
-    pbf_reader reader(data(rest_));
-    while (reader.next()) {
-      if (reader.tag_and_type() !=
-          protozero::tag_and_type(kChecks, pbf_wire_type::length_delimited)) {
-        reader.skip();
-        continue;
-      }
-      const std::string_view message = text(reader.get_view());
-      rest_ = text(reader.data());
-      return parse_check(message, check) ? Step::kCheck : Step::kMalformed;
+  WireReader reader(rest_);
+  while (reader.next()) {
+    if (reader.key() != wire_key(kChecks, WireType::kBytes)) {
+      reader.skip();
+      continue;
     }
-    return Step::kEnd;
-  } catch (const protozero::exception&) {
-    return Step::kMalformed;
+    const std::string_view message = reader.bytes();
+    rest_ = reader.rest();
+    return reader.ok() && parse_check(message, check) ? Step::kCheck : Step::kMalformed;
   }
+  return reader.ok() ? Step::kEnd : Step::kMalformed;
 }
 
 bool read_check(std::string_view message, identity::Check& check) {
-  try {
-    return parse_check(message, check);
-  } catch (const protozero::exception&) {
-    return false;
-  }
+  return parse_check(message, check);
 }
 
 bool read_check_request(std::string_view message, identity::Check& check) {
   check.clear();
-  try {
-    bool found = false;
-    pbf_reader reader(data(message));
-    while (reader.next()) {
-      if (reader.tag_and_type() ==
-          protozero::tag_and_type(kCheck, pbf_wire_type::length_delimited)) {
-        if (!parse_check(text(reader.get_view()), check)) return false;
-        found = true;
-      } else {
-        reader.skip();
-      }
+  WireReader reader(message);
+  bool found = false;
+  while (reader.next()) {
+    if (reader.key() == wire_key(kCheck, WireType::kBytes)) {
+      if (!parse_check(reader.bytes(), check)) return false;
+      found = true;
+    } else {
+      reader.skip();
     }
-    return found;
-  } catch (const protozero::exception&) {
-    return false;
   }
+  return found && reader.ok();
 }
 
 void append_verdict(std::string& out, const VerdictFacts& facts, const engine::Decision& decision) {
-  VerdictWriter writer(out, most_bytes(facts));
+  WireWriter writer(out, most_bytes(facts));
   write_verdict(writer, facts, decision);
 }
 
 void append_batch_verdict(std::string& out, const VerdictFacts& facts,
                           const engine::Decision& decision) {
-  VerdictWriter writer(out, most_bytes(facts));
-  const VerdictWriter::Nested verdict(writer, kVerdicts);
+  WireWriter writer(out, most_bytes(facts));
+  const WireWriter::Nested verdict(writer, kVerdicts);
   write_verdict(writer, facts, decision);
 }
 
-void append_ack(std::string& out) { pbf_writer(out).add_bool(kAck, true); }
+void append_ack(std::string& out) { WireWriter(out, WireWriter::kMostOfAField).number(kAck, 1); }
 
 }  // namespace quota::rpc
