@@ -19,6 +19,8 @@ class Batches {
   void append(const Check& check);
 
   bool empty() const { return open_checks_ == 0 && full_.empty(); }
+  // Checks that wait for a batch to be sent, or more than fit into one.
+  size_t gathered() const { return full_.empty() ? open_checks_ : kMaxChecks; }
 
   // Replaces `*message` by the oldest batch, a gRPC message ready for the wire, and keeps the
   // memory `*message` had for checks to come. There must be one.

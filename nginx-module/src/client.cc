@@ -8,6 +8,9 @@ namespace {
 // How long the sidecar may stay silent, while connecting or when stalled, before it is given up.
 constexpr ngx_msec_t kPatience = 1000;
 
+// Of the event loop: for how many a batch waits for company, however well that goes.
+constexpr unsigned kMostTurnsHeld = 3;
+
 }  // namespace
 
 Client::Client(const Settings& settings) : settings_(settings) { report_up(true); }
@@ -46,10 +49,13 @@ void Client::release(Waiter* waiter) noexcept {
   if (slots_.in_use() == 0) link_.set_idle(true);
 }
 
-// Runs after everything else of this turn of the event loop, so that all checks of the turn leave
+// Runs after the events of this turn of the event loop, so that all checks of the turn leave
 // together.
 void Client::on_turn_end() noexcept {
   if (!unacked_ && !batches_.empty() && link_.can_send()) {
+    if (expects_more()) return turn_end_.post_next();
+    turns_held_ = 0;
+    gathered_before_ = 0;
     batches_.take(link_.outgoing());
     unacked_ = true;
     silent_since_ = ngx_current_msec;
@@ -58,13 +64,22 @@ void Client::on_turn_end() noexcept {
   close_if_quitting();
 }
 
+bool Client::expects_more() noexcept {
+  const size_t gathered = batches_.gathered();
+  const bool alone = gathered == 1 && answered_last_ <= 1;
+  if (alone || gathered <= gathered_before_ || turns_held_ == kMostTurnsHeld) return false;
+  gathered_before_ = gathered;
+  ++turns_held_;
+  return true;
+}
+
 void Client::on_message(std::string_view message) {
-  // First in the queue of posted events, before the requests this message wakes: the sidecar can
-  // work on the next batch while they are answered.
   if (!batches_.empty()) turn_end_.post();
 
   const uint64_t now = monotonic_us();
+  answered_last_ = 0;
   const bool ack = decode_response(message, [this, now](const Verdict& verdict) {
+    ++answered_last_;
     Waiter* waiter = slots_.find(verdict.id);
     if (waiter == nullptr) return;  // timed out, or its client has gone
     waiter->queue_->remove(waiter);
@@ -117,6 +132,8 @@ void Client::on_watchdog() noexcept {
 
 void Client::connect() noexcept {
   batches_.clear();
+  turns_held_ = 0;
+  gathered_before_ = 0;
   unacked_ = false;
   silent_since_ = ngx_current_msec;
   watchdog_.start(kPatience);

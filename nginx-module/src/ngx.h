@@ -64,6 +64,8 @@ class Event {
 
   // Runs the handler at the end of this turn of the event loop; once, however often asked.
   void post() { ngx_post_event(&event_, &ngx_posted_events); }
+  // At the end of the next turn, which takes what is there and does not sleep.
+  void post_next() { ngx_post_event(&event_, &ngx_posted_next_events); }
 
   // ngx_add_timer keeps an armed timer when the new time is within 300 ms of the old.
   void start(ngx_msec_t delay) {
