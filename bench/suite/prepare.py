@@ -1,0 +1,63 @@
+"""What must be there before anything is measured, and what it is."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from suite.services import BUILD, REPO
+
+_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+_TARGETS = ["quotad", "ngx_http_quota_module", "quota_open_loop"]
+
+
+def _run(command):
+    if subprocess.run([str(word) for word in command], cwd=REPO, stdout=2, check=False).returncode:
+        raise SystemExit(f"{Path(command[0]).name} failed; see above")
+
+
+def build():
+    """Packages and programs; only the programs' presence where QUOTA_BUILD_DIR names a build."""
+    if "QUOTA_BUILD_DIR" not in os.environ:
+        _run([REPO / "scripts" / "deps.sh", "build", "run", "bench"])
+        _run(["cmake", "--preset", "release"])
+        _run(["cmake", "--build", "--preset", "release", "--target", *_TARGETS])
+    for name in ["quotad", "ngx_http_quota_module.so", "bench/quota_open_loop"]:
+        if not (BUILD / name).exists():
+            raise SystemExit(f"{BUILD / name} is not built; unset QUOTA_BUILD_DIR to have it built")
+    for name in ["nginx", "wrk", "redis-server", "redis-cli", "taskset", "setpriv"]:
+        if not shutil.which(name, path=_PATH):
+            raise SystemExit(f"{name} is not installed; run scripts/deps.sh run bench")
+
+
+def _first(pattern, *command):
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPO,
+                          env={**os.environ, "PATH": _PATH})
+    found = re.search(pattern, done.stdout + done.stderr)
+    return found[1] if found else "unknown"
+
+
+def versions():
+    commit = _first(r"^([0-9a-f]+)", "git", "rev-parse", "--short", "HEAD")
+    changed = _first(r"^\s*(\S)", "git", "status", "--porcelain") != "unknown"
+    return {"quotagate": commit + (" with changes" if changed else ""),
+            "nginx": _first(r"nginx/(\S+)", "nginx", "-v"),
+            "Redis": _first(r"v=(\S+)", "redis-server", "--version"),
+            "wrk": _first(r"wrk (?:debian/)?(\S+)", "wrk", "-v"),
+            "kernel": platform.release()}
+
+
+def stolen_and_all():
+    """Ticks that other virtual machines took, and all ticks."""
+    fields = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]))
+    return fields[7], sum(fields)
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    release = re.search(r'^PRETTY_NAME="?([^"\n]*)', Path("/etc/os-release").read_text(), re.M)
+    return {"cpu": model[1] if model else platform.machine(), "cores": os.cpu_count(),
+            "system": release[1] if release else platform.platform(),
+            "load_average": os.getloadavg()[0]}
