@@ -151,18 +151,17 @@ def start_upstream(scene):
         location / {{ default_type application/json; return 200 '{body}'; }}""")
 
 
-class Contender:
-    """One kind, running: an nginx of its own and what stands beside it."""
+class Gateway:
+    """An nginx with a part of its own and what stands beside it."""
 
-    def __init__(self, name, scene, upstream):
+    def __init__(self, name, scene, upstream, part, workers=1):
         self.name = name
-        self.kind = KINDS[name]
-        self.part = self.kind.build(scene)
+        self.part = part
         self._upstream = upstream
-        self.nginx = scene.nginx(f"nginx-{name}", modules=self.part.modules,
-                                 **locations(self.part, upstream))
-        self.port = self.nginx.port
-        self.roles = {"nginx": self.nginx.workers, **self.part.pids}
+        nginx = scene.nginx(f"nginx-{name}", modules=part.modules, workers=workers,
+                            **locations(part, upstream))
+        self.port = nginx.port
+        self.roles = {"nginx": nginx.workers, **part.pids}
 
     def move(self, cores):
         for pids in [*self.roles.values(), self._upstream.workers]:
@@ -172,6 +171,14 @@ class Contender:
         """Microseconds used so far, by role."""
         return {role: sum(map(cpu_us, pids)) for role, pids in
                 {**self.roles, "upstream": self._upstream.workers}.items()}
+
+
+class Contender(Gateway):
+    """One of the kinds, running."""
+
+    def __init__(self, name, scene, upstream):
+        self.kind = KINDS[name]
+        super().__init__(name, scene, upstream, self.kind.build(scene))
 
     def verify(self):
         """One sentence on what is wrong with its answers, or None."""

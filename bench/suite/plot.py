@@ -8,7 +8,7 @@ from suite import figures
 from suite.contenders import KINDS
 
 WIDTH = 1000
-_NAMES = 190   # pixels for the contenders' names on the left
+_NAMES = 225   # pixels for the contenders' names on the left
 _GAP = 24      # between panels
 _ROW = 26
 _HEAD = 56     # a section's title and its panels' titles
@@ -44,6 +44,16 @@ def _line(x1, y1, x2, y2, extra='class="grid"'):
 
 def _duration(us):
     return f"{us / 1000:g} ms" if us >= 1000 else f"{us:g} µs"
+
+
+def _ticks(low, high, most):
+    """Round values between the two, as fine as there is room for; at least one is always there."""
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        ticks = [step * 10 ** power for power in range(0, 9) for step in steps
+                 if low <= step * 10 ** power <= high]
+        if len(ticks) <= most:
+            break
+    return ticks or [high]
 
 
 class _Section:
@@ -98,19 +108,19 @@ def _latency(top, cells, placement):
     values = {(i, name): [figures.latency(cell, name, percentile).median
                           for percentile in figures.PERCENTILES]
               for i, cell in enumerate(cells) for name in names}
-    low = math.floor(math.log10(max(min(map(min, values.values())), 1)))
-    high = max(math.ceil(math.log10(max(map(max, values.values())))), low + 1)
+    low = max(min(map(min, values.values())), 1) / 1.3
+    high = max(max(map(max, values.values())), 1) * 1.3
+    ticks = _ticks(low, high, section.width / 60)
 
     def x_of(panel, us):
-        part = (math.log10(max(us, 1)) - low) / (high - low)
-        return section.left(panel) + max(part, 0) * (section.width - 16)
+        return section.left(panel) + math.log(max(us, low) / low) / math.log(high / low) * (
+            section.width)
 
     for i, cell in enumerate(cells):
-        for power in range(low, high + 1):
-            x = x_of(i, 10 ** power)
+        for tick in ticks:
+            x = x_of(i, tick)
             section.lines.append(_line(x, section.first, x, section.bottom))
-            section.lines.append(_text(x, section.bottom + 18, _duration(10 ** power), "small",
-                                       "middle"))
+            section.lines.append(_text(x, section.bottom + 18, _duration(tick), "small", "middle"))
         for row, name in enumerate(names):
             y, colour = section.middle(row), _COLOURS[name]
             xs = [x_of(i, us) for us in values[i, name]]

@@ -26,13 +26,13 @@ def ask(port, cell, seconds):
     return load.saturate(url, cell.connections, seconds, cell.placement)
 
 
-def measure(contender, cell, seconds):
-    """One round of one contender: what the load generator saw, and CPU by role per request."""
-    before = contender.cpu()
-    seen = ask(contender.port, cell, seconds)
-    after = contender.cpu()
+def measure(gateway, cell, seconds):
+    """One round of one gateway: what the load generator saw, and CPU by role per request."""
+    before = gateway.cpu()
+    seen = ask(gateway.port, cell, seconds)
+    after = gateway.cpu()
     if not seen["requests"]:
-        raise SystemExit(f"{contender.name} answered nothing ({cell.title()})")
+        raise SystemExit(f"{gateway.name} answered nothing ({cell.title()})")
     return {**seen, "cpu_us": {role: (after[role] - before[role]) / seen["requests"]
                                for role in after if role != "upstream" or cell.handler == "proxied"}}
 
