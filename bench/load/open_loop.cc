@@ -221,8 +221,9 @@ void OpenLoop::finish(int64_t now) {
   }
   result_.requests = total_;
   result_.unanswered = total_ - answered_;
-  result_.seconds = static_cast<double>((result_.unanswered > 0 ? now : last_answer_) - start_) /
-                    static_cast<double>(kSecond);
+  const int64_t last = result_.unanswered > 0 ? now : last_answer_;
+  result_.seconds =
+      std::max(options_.seconds, static_cast<double>(last - start_) / static_cast<double>(kSecond));
 }
 
 absl::StatusOr<OpenLoopResult> OpenLoop::run() {

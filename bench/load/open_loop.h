@@ -26,7 +26,7 @@ struct OpenLoopResult {
   uint64_t not_2xx = 0;
   uint64_t errors = 0;      // connections that were closed or talked nonsense
   uint64_t unanswered = 0;  // when the time to drain was over; they count as latency, too
-  double seconds = 0;       // from the first request's time to the last answer
+  double seconds = 0;       // as asked, or longer: until the last answer
 };
 
 // Asks at a constant rate, whatever the server does: a request whose time has come while every

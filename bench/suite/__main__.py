@@ -28,7 +28,7 @@ def measure(options, directory):
         sum(cell.seconds(options.seconds) for cell in cells) * measurements
         + scaling.CELL.seconds(options.seconds) * options.rounds * scaling.count(plan.scaling))
     machine = prepare.machine()
-    stolen, ticks = prepare.stolen_and_all()
+    disturbance = prepare.Disturbance()
     with contextlib.ExitStack() as stack:
         scene = directory / "contenders"
         scene.mkdir()
@@ -43,8 +43,7 @@ def measure(options, directory):
     scene = directory / "scaling"
     scene.mkdir()
     scaled = scaling.run(scene, plan.scaling, options.rounds, options.seconds, progress)
-    stolen_now, ticks_now = prepare.stolen_and_all()
-    machine["stolen"] = (stolen_now - stolen) / max(ticks_now - ticks, 1)
+    machine.update(disturbance.parts())
     return {"format": 1, "mode": options.mode, "when": time.strftime("%Y-%m-%d %H:%M"),
             "rounds": options.rounds, "seconds": options.seconds,
             "took_s": round(time.monotonic() - begin), "machine": machine,

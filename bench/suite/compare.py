@@ -42,6 +42,8 @@ def caution(before, now):
     if before["machine"]["cpu"] != now["machine"]["cpu"] or \
             before["machine"]["cores"] != now["machine"]["cores"]:
         return "It was measured on another machine: only proportions can be compared."
+    if min(before["rounds"], now["rounds"]) < 3:
+        return "One of the two has fewer than three rounds: their differences mean nothing."
     if "noisy" in before["noise"]["word"] or "noisy" in now["noise"]["word"]:
         return "One of the two runs was noisy: differences of that size mean nothing."
     return None

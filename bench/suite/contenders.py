@@ -81,7 +81,7 @@ def _lua_redis(scene):
     redis = scene.redis("lua-redis")
     return Part(
         modules=(_MODULES / "ndk_http_module.so", _MODULES / "ngx_http_lua_module.so"),
-        http=f"""lua_package_path "{Path(__file__).parent}/?.lua;/usr/share/lua/5.1/?.lua;;";
+        http=f"""lua_package_path "{Path(__file__).parent}/?.lua;;";
           init_by_lua_block {{ limit = require "limit" }}""",
         guard=f'access_by_lua_block {{ limit("unix:{redis.socket}") }}',
         pids={"Redis": [redis.pid]}, decided=lambda: redis.calls("incrby"))

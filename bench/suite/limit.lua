@@ -1,9 +1,6 @@
 -- A minute's limit by API key as Kong's rate-limiting plugin keeps it in Redis: one INCRBY and one
 -- EXPIRE in a pipeline, over a connection that is kept, and five headers.
-local found, redis = pcall(require, "resty.redis")
-if not found then
-    redis = require "nginx.redis" -- its name in Debian 12
-end
+local redis = require "nginx.redis" -- Debian's name of lua-resty-redis
 local LIMIT = 900000000
 
 return function(socket)

@@ -103,7 +103,8 @@ def _cpu(top, cells, placement):
 
 def _latency(top, cells, placement):
     names = [name for name in KINDS if name in cells[0]["rounds"]]
-    section = _Section(top, f"Latency at a constant rate ({placement}, static): p50, p99, p99.9",
+    section = _Section(top, f"Latency at a constant rate ({placement}, static): ● p50, ○ p99, "
+                       "| p99.9",
                        names, [f"{cell['rate']:,} requests/s" for cell in cells])
     values = {(i, name): [figures.latency(cell, name, percentile).median
                           for percentile in figures.PERCENTILES]
@@ -147,8 +148,7 @@ def svg(result):
                 sections.append(draw(top, chosen, placement))
                 top = sections[-1].end + 14
     note = (f"{result['machine']['cpu']}, {result['machine']['cores']} cores; quotagate "
-            f"{result['versions']['quotagate']}, {result['when']}; {result['noise']['word']}. "
-            "● p50  ○ p99  | p99.9")
+            f"{result['versions']['quotagate']}, {result['when']}; {result['noise']['word']}")
     height = top + 24
     body = "\n".join(line for section in sections for line in section.lines)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" '

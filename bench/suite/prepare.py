@@ -3,6 +3,7 @@
 import os
 import platform
 import re
+import resource
 import shutil
 import subprocess
 from pathlib import Path
@@ -49,15 +50,31 @@ def versions():
             "kernel": platform.release()}
 
 
-def stolen_and_all():
-    """Ticks that other virtual machines took, and all ticks."""
-    fields = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]))
-    return fields[7], sum(fields)
+class Disturbance:
+    """What others had of the machine, as parts of all its time since this was made."""
+
+    def __init__(self):
+        self._before = self._read()
+
+    @staticmethod
+    def _read():
+        """Seconds: all, stolen, busy, and busy with what we have started and seen end."""
+        ticks = list(map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9]))
+        user, nice, system, idle, iowait, irq, softirq, steal = (
+            tick / os.sysconf("SC_CLK_TCK") for tick in ticks)
+        ours = sum(used.ru_utime + used.ru_stime for used in
+                   map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+        busy = user + nice + system + irq + softirq
+        return busy + idle + iowait + steal, steal, busy, ours
+
+    def parts(self):
+        every, stolen, busy, ours = (now - then for now, then in zip(self._read(), self._before))
+        return {"stolen": stolen / max(every, 0.01),
+                "others": max(busy - ours, 0) / max(every, 0.01)}
 
 
 def machine():
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     release = re.search(r'^PRETTY_NAME="?([^"\n]*)', Path("/etc/os-release").read_text(), re.M)
     return {"cpu": model[1] if model else platform.machine(), "cores": os.cpu_count(),
-            "system": release[1] if release else platform.platform(),
-            "load_average": os.getloadavg()[0]}
+            "system": release[1] if release else platform.platform()}

@@ -43,6 +43,8 @@ def _open_loop(cell):
                 *["–" if is_base else figures.added_latency(cell, name, percentile).text(0)
                   for percentile in ("p50_us", "p99_us")],
                 figures.cpu(cell, name).text(1),
+                ", ".join(f"{role} {figures.role_cpu(cell, name, role).median:.1f}"
+                          for role in _ROLES if figures.role_cpu(cell, name, role)),
                 f"{figures.rate(cell, name).median:,.0f}",
                 figures.latency(cell, name, "own_lateness_p99_us").text(0)]
 
@@ -50,7 +52,7 @@ def _open_loop(cell):
     yield ""
     yield from _table(
         ["", "p50 µs", "p99 µs", "p99.9 µs", "p50 added", "p99 added", "CPU µs/request",
-         "reached/s", "client late, p99 µs"], map(row, cell["rounds"]))
+         "by process", "reached/s", "client late, p99 µs"], map(row, cell["rounds"]))
 
 
 def _memory(memory):
@@ -115,9 +117,9 @@ def _head(result):
     yield (f"- {result['rounds']} interleaved rounds of {result['seconds']:g} s; median (lowest to "
            f"highest); took {result['took_s'] / 60:.1f} min")
     yield (f"- Noise: **{noise['word']}**. Plain nginx's rounds lie {100 * noise['typical']:.1f} % "
-           f"apart in the median of all settings, {100 * noise['worst']:.1f} % in the worst; load "
-           f"average at the start {machine['load_average']:.2f}, {100 * machine['stolen']:.1f} % "
-           "of the time stolen by other virtual machines")
+           f"apart in the median of all settings, {100 * noise['worst']:.1f} % in the worst; other "
+           f"processes had {100 * machine['others']:.1f} % of the machine's time, other virtual "
+           f"machines {100 * machine['stolen']:.1f} %")
     yield ""
     for problem in result["problems"]:
         yield f"**Wrong: {problem}.**"
@@ -129,6 +131,9 @@ def markdown(result, before):
     reached = list(goals.rows(result))
     if reached:
         lines += ["## Goals", "", *_table(["", "goal", "measured", ""], reached)]
+        if result["noise"]["word"] != "quiet":
+            lines += ["The run was not quiet, so neither a goal missed nor one reached by little "
+                      "is certain.", ""]
     saturation = [cell for cell in result["cells"] if cell["rate"] is None]
     open_loop = [cell for cell in result["cells"] if cell["rate"]]
     lines += ["## As fast as answers come", "",

@@ -22,8 +22,8 @@ def typical(quotagate_added=1.5):
     return {
         "format": 1, "mode": "quick", "when": "2026-01-01 12:00", "rounds": 3, "seconds": 1,
         "took_s": 90, "problems": [],
-        "machine": {"cpu": "Some CPU", "cores": 2, "system": "Debian", "load_average": 0.1,
-                    "stolen": 0.0},
+        "machine": {"cpu": "Some CPU", "cores": 2, "system": "Debian", "stolen": 0.0,
+                    "others": 0.01},
         "versions": {"quotagate": "abc1234", "nginx": "1.22.1"},
         "noise": {"typical": 0.01, "worst": 0.02, "word": "quiet"},
         "cells": [

@@ -32,6 +32,8 @@ def test_another_machine_and_a_noisy_run_are_said():
     noisy = typical()
     noisy["noise"]["word"] = "noisy: do not compare small differences"
     assert "noisy" in compare.caution(typical(), noisy)
+    short = {**typical(), "rounds": 2}
+    assert "fewer than three rounds" in compare.caution(short, typical())
     assert compare.caution(typical(), typical()) is None
 
 
