@@ -1,14 +1,14 @@
 """bench/run.sh: prepares, measures, and writes down what was seen."""
 
 import contextlib
-import json
 import signal
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from suite import contenders, figures, memory, placement, plot, prepare, report, rounds, scaling
+from suite import (contenders, figures, memory, placement, plot, prepare, records, report, rounds,
+                   scaling)
 from suite.arguments import parse
 
 
@@ -52,11 +52,10 @@ def measure(options, directory):
             "memory": {"idle": idle, "loaded": loaded}, "scaling": scaled}
 
 
-def write(options, result):
-    before = json.loads(options.against.read_text()) if options.against.is_file() else None
+def write(options, result, before):
     text = report.markdown(result, before)
     options.out.mkdir(parents=True, exist_ok=True)
-    as_json = json.dumps(result, indent=1) + "\n"
+    as_json = records.dumps(result)
     (options.out / "result.json").write_text(as_json)
     (options.out / "result.md").write_text(text)
     (options.out / "plot.svg").write_text(plot.svg(result))
@@ -69,10 +68,11 @@ def write(options, result):
 def main(words):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     options = parse(words)
+    before = records.read(options.against)
     prepare.build()
     with tempfile.TemporaryDirectory(prefix="quota-bench-") as directory:
         result = measure(options, Path(directory))
-    write(options, result)
+    write(options, result, before)
     return 1 if result["problems"] else 0
 
 

@@ -157,6 +157,7 @@ class Gateway:
     def __init__(self, name, scene, upstream, part, workers=1):
         self.name = name
         self.part = part
+        self._scene = scene
         self._upstream = upstream
         nginx = scene.nginx(f"nginx-{name}", modules=part.modules, workers=workers,
                             **locations(part, upstream))
@@ -169,6 +170,7 @@ class Gateway:
 
     def cpu(self):
         """Microseconds used so far, by role."""
+        self._scene.check()
         return {role: sum(map(cpu_us, pids)) for role, pids in
                 {**self.roles, "upstream": self._upstream.workers}.items()}
 

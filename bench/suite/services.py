@@ -71,6 +71,7 @@ class Scene:
     def __init__(self, directory):
         self.directory = directory
         self._processes = contextlib.ExitStack()
+        self._running = {}
 
     def __enter__(self):
         return self
@@ -85,7 +86,18 @@ class Scene:
                 ["setpriv", "--pdeathsig", "TERM", *map(str, command)], stdout=log,
                 stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True)
         self._processes.callback(_stop, process)
+        self._running[name] = process
         return process
+
+    def check(self):
+        """Ends in a sentence when a process has ended by itself."""
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise SystemExit(f"{name} has ended with {process.returncode}: {self._last(name)}")
+
+    def _last(self, name):
+        log = (self.directory / f"{name}.log").read_text(errors="replace").strip()
+        return log.splitlines()[-1] if log else "it said nothing"
 
     def nginx(self, name, *, http="", server="", modules=(), workers=1, port=None):
         return Nginx(self, name, http, server, modules, workers, port)
@@ -96,11 +108,9 @@ class Scene:
     def redis(self, name):
         return Redis(self, name)
 
-    def wait(self, condition, name, process):
+    def wait(self, condition, name):
         def is_up():
-            if process.poll() is not None:
-                log = (self.directory / f"{name}.log").read_text()
-                raise SystemExit(f"{name} ended at its start: {log.strip() or 'it said nothing'}")
+            self.check()
             return condition()
         wait_for(is_up, name)
 
@@ -131,7 +141,7 @@ class Nginx:
         process = scene.run(name, _program("nginx"), "-p", directory, "-c",
                             directory / "nginx.conf", "-e", directory / "error.log")
         scene.wait(lambda: (directory / "nginx.pid").exists()
-                   and len(children(process.pid)) == workers, name, process)
+                   and len(children(process.pid)) == workers, name)
         self.workers = children(process.pid)
 
 
@@ -142,13 +152,13 @@ class Quotad:
         (directory / "policy.yaml").write_text(policy)
         self.socket = directory / "quota.sock"
         self.admin = free_port()
-        self._process = scene.run(
+        process = scene.run(
             name, BUILD / "quotad", "--listen", f"unix:{self.socket}", "--admin-listen",
             f"127.0.0.1:{self.admin}", "--policy", directory / "policy.yaml", "--threads", threads,
             "--store", store or f"local://{directory}/state.db", "--store-journal",
             directory / "journal.db", *words)
-        self.pid = self._process.pid
-        scene.wait(self.socket.exists, name, self._process)
+        self.pid = process.pid
+        scene.wait(self.socket.exists, name)
 
     def metrics(self):
         return get(self.admin, "/metrics")[2]
@@ -167,7 +177,7 @@ class Redis:
         process = scene.run(name, _program("redis-server"), "--port", "0", "--unixsocket",
                             self.socket, "--save", "", "--appendonly", "no", "--dir", directory)
         self.pid = process.pid
-        scene.wait(self.socket.exists, name, process)
+        scene.wait(self.socket.exists, name)
 
     def calls(self, command):
         text = subprocess.run(["redis-cli", "-s", self.socket, "INFO", "commandstats"], check=True,
