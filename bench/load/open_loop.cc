@@ -152,7 +152,7 @@ absl::Status OpenLoop::send_due(int64_t now) {
 
 absl::Status OpenLoop::wait(int64_t now, int64_t end) {
   const int64_t until = due_ < total_ ? time_of(due_) : end;
-  const int64_t left = std::max<int64_t>(until - now, 0);
+  const int64_t left = options_.spin ? 0 : std::max<int64_t>(until - now, 0);
   const timespec timeout = {.tv_sec = left / kSecond, .tv_nsec = left % kSecond};
   std::array<epoll_event, 256> events;
   const int count = epoll_pwait2(epoll_.get(), events.data(), events.size(), &timeout, nullptr);

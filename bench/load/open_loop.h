@@ -16,6 +16,7 @@ struct OpenLoopOptions {
   double rate = 1000;   // requests a second
   double seconds = 1;
   int connections = 64;
+  bool spin = false;         // never sleep: only for a core that nobody else wants
   double drain_seconds = 1;  // how long the last answers are waited for
 };
 

@@ -46,6 +46,7 @@ int main(int argc, char** argv) {
   app.add_option("--rate", options.rate, "requests a second")->check(CLI::Range(1.0, 1e6));
   app.add_option("--seconds", options.seconds, "for how long")->check(CLI::Range(0.01, 3600.0));
   app.add_option("--connections", options.connections, "kept alive")->check(CLI::Range(1, 10000));
+  app.add_flag("--spin", options.spin, "never sleep: only for a core that nobody else wants");
   app.add_option("--header", headers, "\"Name: value\" of a header to send; repeatable");
   CLI11_PARSE(app, argc, argv);
 

@@ -120,6 +120,17 @@ TEST(OpenLoop, CountsAStallForEveryRequestThatShouldHaveBeenSentMeanwhile) {
   EXPECT_LT(result->lateness.quantile(0.5), 45 * kMillisecond);
 }
 
+TEST(OpenLoop, KeepsItsRateWithoutSleepingToo) {
+  FakeServer server([](int) { return kOk; });
+  OpenLoopOptions options = asking(server.port());
+  options.spin = true;
+  const auto result = run_open_loop(options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(server.asked(), 500);
+  EXPECT_EQ(result->latency.count(), 500);
+  EXPECT_GE(result->seconds, 0.49);
+}
+
 TEST(OpenLoop, CountsRefusals) {
   FakeServer server([](int number) { return number % 5 == 0 ? kDenied : kOk; });
   const auto result = run_open_loop(asking(server.port()));
