@@ -21,7 +21,7 @@ def _title(cell):
 
 
 def compare(before, now):
-    """How many values both have, and those that differ: contender, cell, what, before, now, unit."""
+    """How many values both have, and those that differ: contender, cell, what, was, is, unit."""
     count, rows = 0, []
     for cell in now["cells"]:
         facts = {key: cell[key] for key in ("placement", "handler", "connections", "rate")}

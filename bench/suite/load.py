@@ -31,7 +31,7 @@ def saturate(url, connections, seconds, placement):
     """wrk knows whole seconds only."""
     text = _run(["wrk", "-t1", f"-c{connections}", f"-d{math.ceil(seconds)}s", *_headers("-H")],
                 placement, url)
-    broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+    broken = re.search(r"errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
     return {"requests": _number(r"(\d+) requests in", text),
             "requests_s": float(re.search(r"Requests/sec:\s*([\d.]+)", text)[1]),
             "errors": _number(r"Non-2xx or 3xx responses: (\d+)", text)

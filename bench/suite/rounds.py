@@ -33,8 +33,9 @@ def measure(gateway, cell, seconds):
     after = gateway.cpu()
     if not seen["requests"]:
         raise SystemExit(f"{gateway.name} answered nothing ({cell.title()})")
+    roles = [role for role in after if role != "upstream" or cell.handler == "proxied"]
     return {**seen, "cpu_us": {role: (after[role] - before[role]) / seen["requests"]
-                               for role in after if role != "upstream" or cell.handler == "proxied"}}
+                               for role in roles}}
 
 
 class Ledger:
