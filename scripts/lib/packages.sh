@@ -2,7 +2,7 @@
 # The Debian packages that quotagate needs, for Debian 12 and 13, by what they are needed for.
 # "a|b" is satisfied by either name; when neither is installed, the first that apt knows is taken.
 
-readonly PACKAGE_GROUPS=(build run test lint)
+readonly PACKAGE_GROUPS=(build run test bench lint)
 
 packages_of() {
   case $1 in
@@ -24,6 +24,10 @@ packages_of() {
         python3-pytest python3-pytest-xdist python3-grpcio python3-protobuf python3-httpx \
         python3-redis python3-h2 python3-jwt python3-cryptography python3-yaml \
         python3-jsonschema prometheus chromium chromium-driver python3-selenium valgrind
+      ;;
+    bench)
+      # Of bench/run.sh: two of those that quotagate is measured beside, and their load.
+      echo redis-server libnginx-mod-http-lua lua-nginx-redis wrk util-linux git
       ;;
     lint)
       echo clang-format clang-tidy shellcheck
