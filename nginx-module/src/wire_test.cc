@@ -60,12 +60,16 @@ TEST(WireReader, ReadsEachNumber) {
   for (const uint64_t value : edges()) {
     std::string message;
     protozero::pbf_writer(message).add_uint64(3, value);
-    WireReader reader(message);
-    ASSERT_TRUE(reader.next());
-    EXPECT_EQ(reader.key(), wire_key(3, WireType::kVarint));
-    EXPECT_EQ(reader.number(), value);
-    EXPECT_FALSE(reader.next());
-    EXPECT_TRUE(reader.ok());
+    // Alone, and where more follows, which is read another way.
+    for (const std::string& more : {std::string(), std::string("\x1A\x06higher")}) {
+      const std::string longer = message + more;
+      WireReader reader(longer);
+      ASSERT_TRUE(reader.next());
+      EXPECT_EQ(reader.key(), wire_key(3, WireType::kVarint));
+      EXPECT_EQ(reader.number(), value);
+      EXPECT_EQ(reader.rest(), more) << value;
+      EXPECT_TRUE(reader.ok());
+    }
   }
 }
 
