@@ -23,6 +23,7 @@
 #include "eventing.h"
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
+#include "rls/door.h"
 #include "rpc/server.h"
 #include "telemetry/decision_collector.h"
 #include "telemetry/logging.h"
@@ -59,6 +60,26 @@ rpc::ServerOptions server_options(const config::Settings& settings,
           .tls_key = settings.tls_key,
           .tls_client_ca = settings.tls_client_ca,
           .threads = settings.threads};
+}
+
+rls::Options rls_options(const config::Settings& settings) {
+  rls::Options options;
+  options.body = settings.rls_body == "on";
+  if (settings.rls_headers == "legacy") options.headers = rls::HeaderStyle::kLegacy;
+  if (settings.rls_headers == "ietf") options.headers = rls::HeaderStyle::kIetf;
+  if (settings.rls_headers == "off") options.headers = rls::HeaderStyle::kOff;
+  if (settings.rls_on_error == "allow") options.on_error = rls::OnError::kAllow;
+  if (settings.rls_on_error == "deny") options.on_error = rls::OnError::kDeny;
+  return options;
+}
+
+// The gRPC services that are served besides quota.v1.
+std::vector<std::unique_ptr<rpc::Door>> make_doors(const config::Settings& settings) {
+  std::vector<std::unique_ptr<rpc::Door>> doors;
+  if (settings.rls == "on") {
+    doors.push_back(std::make_unique<rls::RateLimitDoor>(rls_options(settings)));
+  }
+  return doors;
 }
 
 absl::Status reload(policy::LivePolicy& live, const char* occasion) {
@@ -120,14 +141,16 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
 
   const auto listen = config::parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
-  auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
+  const auto make_decider = [&](int thread) {
     return std::make_unique<rpc::Decider>(
         parts.engine, parts.live, parts.backend.directory(),
         rpc::Books{.counters = counters[static_cast<size_t>(thread)],
                    .meter = parts.meters[static_cast<size_t>(thread)],
                    .tap = (*eventing)->tap(thread)},
         rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
-  });
+  };
+  auto server =
+      rpc::Server::start(server_options(settings, *listen), make_decider, make_doors(settings));
   if (!server.ok()) return server.status();
 
   std::atomic<bool> ready = true;
