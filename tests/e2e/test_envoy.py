@@ -2,14 +2,18 @@
 
 import itertools
 import json
+import os
+import pathlib
+import re
 
 import grpc
 import pytest
 from envoy.service.ratelimit.v3 import rls_pb2
 
-from harness.client import ask
+from harness.client import Connection, ask
 from harness.nginx import CHECKED
-from harness.process import wait_until
+from harness.ports import ADDRESS, accepts, free_port
+from harness.process import Process, wait_until
 from harness.quotad import consumer, policy
 from quota.v1 import quota_pb2
 
@@ -51,6 +55,45 @@ class Envoy:
         with pytest.raises(grpc.RpcError) as error:
             self.send(message)
         return error.value.code(), error.value.details()
+
+
+class RealEnvoy:
+    """The Envoy that QUOTA_ENVOY names, set up as docs/envoy.md shows it."""
+
+    def __init__(self, workdir, quotad, upstream):
+        document = pathlib.Path(__file__).parents[2] / "docs" / "envoy.md"
+        text = re.search(r"```yaml\n(# envoy.yaml\n.*?)```", document.read_text(), re.S)[1]
+        self.host, self.port = ADDRESS, free_port()
+        for old, new in [("/run/quota/quota.sock", str(quotad.socket_path)),
+                         ("port_value: 8080", f"port_value: {self.port}"),
+                         ("port_value: 8081", f"port_value: {upstream.port}"),
+                         # The test measures no time on a busy machine.
+                         ("timeout: 0.02s", "timeout: 20s")]:
+            assert text.count(old) == 1, old
+            text = text.replace(old, new)
+        config = workdir / "envoy.yaml"
+        config.write_text(text)
+        self.process = Process("envoy", [os.environ["QUOTA_ENVOY"], "-c", config, "--concurrency",
+                                         "1", "--base-id", str(self.port), "--log-level", "warn"],
+                               workdir / "envoy.log")
+
+    def start(self):
+        wait_until(lambda: accepts(self.host, self.port) or not self.process.is_running(),
+                   "envoy listens")
+        assert self.process.is_running(), self.process.log()
+        return self
+
+
+@pytest.fixture(name="real_envoy")
+def fixture_real_envoy(stack, quotad):
+    if "QUOTA_ENVOY" not in os.environ:
+        pytest.skip("QUOTA_ENVOY names no envoy to try")
+    upstream = stack.nginx("location / { return 200 $request_uri; }", with_module=False)
+    envoy = RealEnvoy(stack.workdir, quotad, upstream)
+    try:
+        yield envoy.start()
+    finally:
+        envoy.process.kill()
 
 
 def headers_of(answer):
@@ -469,3 +512,42 @@ def test_a_setting_that_means_nothing_is_refused(stack, flag, value):
     code, said = stack.quotad(start=False, flags=[f"--{flag}", value]).run_to_the_end()
     assert code != 0
     assert f"--{flag}" in said and f'"{value}"' in said
+
+
+# -- a real Envoy
+
+
+def test_a_real_envoy_admits_what_the_minute_holds(real_envoy):
+    with Connection(real_envoy) as connection:
+        answers = [connection.ask("/identify?image=1", key="acme-key") for _ in range(150)]
+        refusal = connection.ask("/compare", key="acme-key")
+    codes = [answer.status for answer in answers]
+    admitted = codes.count(200)
+    assert 100 <= admitted <= 105  # what drips in meanwhile
+    assert codes.count(429) == 150 - admitted
+    assert answers[0].body == b"/identify?image=1"
+    assert answers[0].all("X-RateLimit-Limit") == ["100"]
+    assert answers[0].all("X-Quota-Monthly-Remaining") == ["49999"]
+    assert refusal.status == 429
+    assert refusal.headers.get_content_type() == "application/problem+json"
+    assert refusal.all("Cache-Control") == ["no-store"]
+    assert int(refusal.headers["Retry-After"]) in (1, 2)
+    assert json.loads(refusal.body)["endpoint"] == "/compare"
+
+
+def test_a_real_envoy_limits_clients_without_a_key_by_address(real_envoy):
+    with Connection(real_envoy) as connection:
+        answers = [connection.ask("/compare", headers={"Authorization": "Basic x"})
+                   for _ in range(16)]
+    assert [answer.status for answer in answers] == [200] * 15 + [429]
+    assert answers[0].headers["X-Quota-Tier"] == "anonymous"
+
+
+def test_a_real_envoy_lets_pass_while_quotad_is_away(real_envoy, quotad):
+    assert ask(real_envoy, "/identify").headers["X-Quota-Tier"] == "anonymous"
+    quotad.kill()
+    answer = ask(real_envoy, "/identify")
+    assert answer.status == 200
+    assert not answer.all("X-Quota-Tier")
+    quotad.start()
+    wait_until(lambda: ask(real_envoy, "/identify").all("X-Quota-Tier"), "envoy asks again")

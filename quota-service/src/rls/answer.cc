@@ -77,9 +77,10 @@ void write_status(pbf_writer& answer, const Verdict& verdict, int64_t unix_us) {
     current.add_string(kLimitName, is_month ? "month" : "minute");
   }
   status.add_uint32(kLimitRemaining, whole_units(limit->remaining));
-  const int64_t until_us = std::max<int64_t>(limit->reset_unix_us - unix_us, 0);
+  // Milliseconds, as the headers go by.
+  const int64_t until_ms = std::max<int64_t>(limit->reset_unix_us / 1000 - unix_us / 1000, 0);
   pbf_writer duration(status, kDurationUntilReset);
-  duration.add_int64(kSeconds, (until_us + 999'999) / 1'000'000);
+  duration.add_int64(kSeconds, (until_ms + 999) / 1000);
 }
 
 // Whose verdict the client is told: of those refused the one that lasts longest, where no waiting
