@@ -71,6 +71,7 @@ class RealEnvoy:
                          ("timeout: 0.02s", "timeout: 20s")]:
             assert text.count(old) == 1, old
             text = text.replace(old, new)
+        text = text.replace("address: 127.0.0.1", f"address: {ADDRESS}")
         config = workdir / "envoy.yaml"
         config.write_text(text)
         self.process = Process("envoy", [os.environ["QUOTA_ENVOY"], "-c", config, "--concurrency",
