@@ -330,14 +330,6 @@ def test_bytes_that_are_no_text_harm_nobody(envoy):
     assert envoy.send(message.replace(b"MARK", b"\xff\xfe\xc0\x80")).overall_code == OK
 
 
-def test_a_request_that_nobody_waits_for_takes_nothing(quotad, envoy):
-    with pytest.raises(grpc.RpcError) as error:
-        envoy.send(Envoy.request(ACME), timeout=0)
-    assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert envoy.ask(ACME).statuses[0].limit_remaining == 99
-    assert quotad.metrics().sum("quota_decisions_total") == 1
-
-
 # -- the same as through nginx
 
 

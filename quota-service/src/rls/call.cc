@@ -1,6 +1,5 @@
 #include "rls/call.h"
 
-#include <chrono>
 #include <span>
 #include <utility>
 
@@ -35,12 +34,6 @@ void Call::done(bool ok) {
 
 void Call::on_opened() {
   desk_.await_next();
-  if (context_->deadline() <= std::chrono::system_clock::now()) {
-    // Whoever asked has decided without us: nothing is taken for it.
-    writer_->FinishWithError({grpc::StatusCode::DEADLINE_EXCEEDED, "the request came too late"},
-                             start_operation());
-    return;
-  }
   RequestReader& checks = desk_.reader();
   const rpc::ReceivedBytes message(request_);
   if (const Fault fault = checks.read(message.view()); fault != Fault::kNone) {
