@@ -118,8 +118,10 @@ struct Parts {
   admin::Busiest& busiest;
 };
 
-// Opens the front doors, and closes them when a signal says so.
-absl::Status serve(const config::Settings& settings, Parts parts) {
+// Opens the front doors, and closes them when a signal says so. `door` is drained then but still
+// there: calls that it gave up may have checks in the engine, whose verdicts come when that closes.
+absl::Status serve(const config::Settings& settings, Parts parts,
+                   std::unique_ptr<rpc::Server>& door) {
   std::vector<std::shared_ptr<telemetry::DecisionCounters>> counters;
   for (int i = 0; i < settings.threads; ++i) {
     counters.push_back(std::make_shared<telemetry::DecisionCounters>());
@@ -152,6 +154,7 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   auto server =
       rpc::Server::start(server_options(settings, *listen), make_decider, make_doors(settings));
   if (!server.ok()) return server.status();
+  door = *std::move(server);
 
   std::atomic<bool> ready = true;
   std::unique_ptr<admin::AdminServer> admin;
@@ -182,7 +185,10 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                              .port = at->port,
                              .token = settings.admin_token,
                              .hosts = *std::move(hosts)});
-    if (const absl::Status status = admin->start(); !status.ok()) return status;
+    if (const absl::Status status = admin->start(); !status.ok()) {
+      door->drain(std::chrono::milliseconds(0));
+      return status;
+    }
   }
   const auto policy = parts.live.get();
   spdlog::info("quotad {} listens on {} ({} thread{}), admin on {}, store {}, policy {} ({})",
@@ -197,7 +203,7 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   }
   spdlog::info("stopping: calls under way have {} ms to end", settings.drain_timeout_ms);
   ready = false;
-  (*server)->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
+  door->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
   if (admin != nullptr) admin->stop();
   (*eventing)->stop();
   return absl::OkStatus();
@@ -237,7 +243,9 @@ absl::Status run(const config::Settings& settings) {
     flusher->start();
   }
 
-  const absl::Status served = serve(settings, {live, **backend, engine, meters, mode, busiest});
+  std::unique_ptr<rpc::Server> door;
+  const absl::Status served =
+      serve(settings, {live, **backend, engine, meters, mode, busiest}, door);
 
   // Also when a door could not be opened: what was taken out of the store goes back into it.
   watcher.reset();
