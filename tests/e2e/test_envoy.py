@@ -271,8 +271,9 @@ def test_a_path_costs_the_same_however_it_is_written(envoy, path):
 
 def test_a_path_is_priced_as_the_module_prices_it(stack):
     costs = {"/compare": 7, "/batch": 4, "default": 1}
-    quotad = stack.quotad(policy([consumer("acme", "free"), consumer("big", "enterprise")], endpoints=[
-        {"path": path, "cost": cost} for path, cost in costs.items() if path != "default"]))
+    prices = [{"path": path, "cost": cost} for path, cost in costs.items() if path != "default"]
+    quotad = stack.quotad(policy([consumer("acme", "free"), consumer("big", "enterprise")],
+                                 endpoints=prices))
     envoy = Envoy(quotad)
     nginx = stack.nginx(
         f"location / {{ {CHECKED} add_header X-Endpoint $quota_endpoint always; }}", sidecar=quotad)
@@ -365,7 +366,8 @@ def test_headers_are_those_that_nginx_sends(stack, who, style):
             assert near(value, mine[name]), (number, name, value, mine[name])
         if status == 429:
             assert json.loads(body).keys() == json.loads(raw_body).keys()
-            assert json.loads(body)["violated-policies"] == json.loads(raw_body)["violated-policies"]
+            policies = "violated-policies"
+            assert json.loads(body)[policies] == json.loads(raw_body)[policies]
     assert seen == ({200, 429} if who == "acme" else {200})
 
 
