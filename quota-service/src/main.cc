@@ -24,6 +24,7 @@
 #include "eventing.h"
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
+#include "rls/door.h"
 #include "rpc/server.h"
 #include "telemetry/decision_collector.h"
 #include "telemetry/logging.h"
@@ -62,6 +63,26 @@ rpc::ServerOptions server_options(const config::Settings& settings,
           .threads = settings.threads};
 }
 
+rls::Options rls_options(const config::Settings& settings) {
+  rls::Options options;
+  options.body = settings.rls_body == "on";
+  if (settings.rls_headers == "legacy") options.headers = rls::HeaderStyle::kLegacy;
+  if (settings.rls_headers == "ietf") options.headers = rls::HeaderStyle::kIetf;
+  if (settings.rls_headers == "off") options.headers = rls::HeaderStyle::kOff;
+  if (settings.rls_on_error == "allow") options.on_error = rls::OnError::kAllow;
+  if (settings.rls_on_error == "deny") options.on_error = rls::OnError::kDeny;
+  return options;
+}
+
+// The gRPC services that are served besides quota.v1.
+std::vector<std::unique_ptr<rpc::Door>> make_doors(const config::Settings& settings) {
+  std::vector<std::unique_ptr<rpc::Door>> doors;
+  if (settings.rls == "on") {
+    doors.push_back(std::make_unique<rls::RateLimitDoor>(rls_options(settings)));
+  }
+  return doors;
+}
+
 absl::Status reload(policy::LivePolicy& live, const char* occasion) {
   const absl::Status status = live.reload();
   if (status.ok()) {
@@ -98,8 +119,10 @@ struct Parts {
   admin::Busiest& busiest;
 };
 
-// Opens the front doors, and closes them when a signal says so.
-absl::Status serve(const config::Settings& settings, Parts parts) {
+// Opens the front doors, and closes them when a signal says so. `door` is drained then but still
+// there: calls that it gave up may have checks in the engine, whose verdicts come when that closes.
+absl::Status serve(const config::Settings& settings, Parts parts,
+                   std::unique_ptr<rpc::Server>& door) {
   std::vector<std::shared_ptr<telemetry::DecisionCounters>> counters;
   for (int i = 0; i < settings.threads; ++i) {
     counters.push_back(std::make_shared<telemetry::DecisionCounters>());
@@ -121,15 +144,18 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
 
   const auto listen = config::parse_listen(settings.listen);
   if (!listen.ok()) return listen.status();
-  auto server = rpc::Server::start(server_options(settings, *listen), [&](int thread) {
+  const auto make_decider = [&](int thread) {
     return std::make_unique<rpc::Decider>(
         parts.engine, parts.live, parts.backend.directory(),
         rpc::Books{.counters = counters[static_cast<size_t>(thread)],
                    .meter = parts.meters[static_cast<size_t>(thread)],
                    .tap = (*eventing)->tap(thread)},
         rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
-  });
+  };
+  auto server =
+      rpc::Server::start(server_options(settings, *listen), make_decider, make_doors(settings));
   if (!server.ok()) return server.status();
+  door = *std::move(server);
 
   std::atomic<bool> ready = true;
   std::unique_ptr<admin::AdminServer> admin;
@@ -160,7 +186,10 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
                              .port = at->port,
                              .token = settings.admin_token,
                              .hosts = *std::move(hosts)});
-    if (const absl::Status status = admin->start(); !status.ok()) return status;
+    if (const absl::Status status = admin->start(); !status.ok()) {
+      door->drain(std::chrono::milliseconds(0));
+      return status;
+    }
   }
   const auto policy = parts.live.get();
   spdlog::info("quotad {} listens on {} ({} thread{}), admin on {}, store {}, policy {} ({})",
@@ -175,7 +204,7 @@ absl::Status serve(const config::Settings& settings, Parts parts) {
   }
   spdlog::info("stopping: calls under way have {} ms to end", settings.drain_timeout_ms);
   ready = false;
-  (*server)->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
+  door->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
   if (admin != nullptr) admin->stop();
   (*eventing)->stop();
   return absl::OkStatus();
@@ -216,7 +245,8 @@ absl::Status run(const config::Settings& settings) {
 
   // Followed before a door is open, so that nothing is decided in another mode than the one set.
   absl::Status served = mode.follow();
-  if (served.ok()) served = serve(settings, {live, **backend, engine, meters, mode, busiest});
+  std::unique_ptr<rpc::Server> door;
+  if (served.ok()) served = serve(settings, {live, **backend, engine, meters, mode, busiest}, door);
 
   // Whatever went wrong by now: what was taken out of the store goes back into it.
   watcher.reset();

@@ -72,6 +72,18 @@ absl::Status check_webhook(const std::string& text) {
   return text.empty() ? absl::OkStatus() : parse_http_url(text).status();
 }
 
+absl::Status check_header_style(const std::string& text) {
+  for (const char* style : {"both", "legacy", "ietf", "off"}) {
+    if (text == style) return absl::OkStatus();
+  }
+  return invalid("\"{}\" is not one of both, legacy, ietf, off", text);
+}
+
+absl::Status check_on_error(const std::string& text) {
+  if (text == "error" || text == "allow" || text == "deny") return absl::OkStatus();
+  return invalid("\"{}\" is not one of error, allow, deny", text);
+}
+
 absl::Status check_privacy(const std::string& text) {
   if (text == "full" || text == "hashed" || text == "minimal") return absl::OkStatus();
   return invalid("\"{}\" is not one of full, hashed, minimal", text);
@@ -96,6 +108,17 @@ constexpr std::array kFields = {
     Field{"threads", "Decisions", "N", "threads that decide, 1 to 64", &Settings::threads, 1, 64},
     Field{"drain_timeout_ms", "Decisions", "MS", "how long a stop waits for open streams",
           &Settings::drain_timeout_ms, 0, kHourMs},
+    Field{"rls", "Envoy", "SWITCH",
+          "on: serve Envoy's rate limit service on the same address; or off", &Settings::rls, 0, 0,
+          check_switch},
+    Field{"rls_headers", "Envoy", "STYLE",
+          "headers that Envoy adds to its answers: both, legacy, ietf or off",
+          &Settings::rls_headers, 0, 0, check_header_style},
+    Field{"rls_body", "Envoy", "SWITCH", "on: refusals come with a problem+json body; or off",
+          &Settings::rls_body, 0, 0, check_switch},
+    Field{"rls_on_error", "Envoy", "HOW",
+          "what cannot be decided: error, and Envoy rules; or allow, deny", &Settings::rls_on_error,
+          0, 0, check_on_error},
     Field{"policy", "Policy", "FILE", "policy.yaml; without one the built-in policy is in force",
           &Settings::policy},
     Field{"policy_poll_ms", "Policy", "MS", "how often its content is compared, besides notices",

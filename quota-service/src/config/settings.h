@@ -19,6 +19,10 @@ struct Settings {
   std::string socket_mode = "0660";
   std::string socket_group;  // empty: leave as it is
   std::string tls_cert, tls_key, tls_client_ca;
+  std::string rls = "on";                       // or off
+  std::string rls_headers = "both";             // or legacy, ietf, off
+  std::string rls_body = "on";                  // or off
+  std::string rls_on_error = "error";           // or allow, deny
   std::string admin_listen = "127.0.0.1:9180";  // "off": none
   std::string admin_hosts;                      // names it may be asked by, with commas between
   std::string admin_token_file;                 // or QUOTAD_ADMIN_TOKEN itself

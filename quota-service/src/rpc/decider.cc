@@ -96,29 +96,35 @@ void Decider::begin_batch() {
 
 void Decider::end_batch(uint64_t checks) { books_.end(checks, monotonic_ns() - began_ns_); }
 
-bool Decider::decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late) {
+bool Decider::decide(const identity::Check& check, VerdictFacts& facts, engine::Decision& decision,
+                     const std::shared_ptr<LateVerdicts>& late) {
   const gate::Case assessed =
-      gatekeeper_.assess(check_, parked_.size() < options_.most_parked ? awaiter_ : nobody_);
+      gatekeeper_.assess(check, parked_.size() < options_.most_parked ? awaiter_ : nobody_);
   if (assessed.subject->kind == identity::Kind::kPending) [[unlikely]] {
     park(assessed.subject->lookup,
-         {.check = OwnedCheck(check_), .late = late, .since_ns = monotonic_ns()});
+         {.check = OwnedCheck(check), .late = late, .since_ns = monotonic_ns()});
     return false;
   }
-  engine::Decision decision;
   const bool known = gatekeeper_.decide(assessed, decision, [&] {
-    return std::make_unique<LateCheck>(books_, check_, assessed, gatekeeper_.policy(), late,
+    return std::make_unique<LateCheck>(books_, check, assessed, gatekeeper_.policy(), late,
                                        monotonic_ns());
   });
   if (!known) return false;
-  books_.note(check_, assessed, decision, gatekeeper_.now());
+  books_.note(check, assessed, decision, gatekeeper_.now());
   const identity::Subject& subject = *assessed.subject;
-  append(out,
-         {.id = check_.id,
-          .consumer = subject.consumer,
-          .tier = subject.tier,
-          .endpoint = assessed.endpoint->name,
-          .cost_milli = assessed.charge.cost},
-         decision);
+  facts = {.id = check.id,
+           .consumer = subject.consumer,
+           .tier = subject.tier,
+           .endpoint = assessed.endpoint->name,
+           .cost_milli = assessed.charge.cost};
+  return true;
+}
+
+bool Decider::decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late) {
+  VerdictFacts facts;
+  engine::Decision decision;
+  if (!decide(check_, facts, decision, late)) return false;
+  append(out, facts, decision);
   return true;
 }
 

@@ -53,12 +53,19 @@ class Decider {
   One decide_one(std::string_view check_request, std::string& verdict,
                  const std::shared_ptr<LateVerdicts>& late);
 
+  // For doors that speak another language: any number of checks between begin_batch() and
+  // end_batch(). decide() is false when `late` will get the verdict; the views of `facts` last
+  // until the next check.
+  void begin_batch();
+  bool decide(const identity::Check& check, VerdictFacts& facts, engine::Decision& decision,
+              const std::shared_ptr<LateVerdicts>& late);
+  void end_batch(uint64_t checks);
+  Now now() const { return gatekeeper_.now(); }  // of the batch
+
  private:
   class LateCheck;
   using Append = void (*)(std::string&, const VerdictFacts&, const engine::Decision&);
   void begin();
-  void begin_batch();
-  void end_batch(uint64_t checks);
   bool decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late);
   void park(uint64_t lookup, ParkedCheck parked);
   void resume(ParkedCheck parked, bool may_wait);

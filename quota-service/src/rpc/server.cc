@@ -9,6 +9,7 @@
 
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "rpc/check_call.h"
@@ -56,8 +57,10 @@ std::string tcp_address(const ServerOptions& options) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
-                                                      const MakeDecider& make_decider) {
+                                                      const MakeDecider& make_decider,
+                                                      std::vector<std::unique_ptr<Door>> doors) {
   std::unique_ptr<Server> self(new Server);
+  self->doors_ = std::move(doors);
   const bool is_unix = !options.unix_path.empty();
   if (is_unix) {
     auto socket = ListenSocket::claim(options.unix_path);
@@ -83,6 +86,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
       is_unix ? absl::StrCat("unix:", options.unix_path) : tcp_address(options), *creds,
       &self->port_);
   builder.RegisterService(&self->service_);
+  for (const auto& door : self->doors_) builder.RegisterService(&door->service());
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> cqs;
   for (int i = 0; i < options.threads; ++i) cqs.push_back(builder.AddCompletionQueue());
 
@@ -118,10 +122,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   // The server as a whole ("") is registered by gRPC itself.
   if (grpc::HealthCheckServiceInterface* health = self->server_->GetHealthCheckService()) {
     health->SetServingStatus(quota::v1::QuotaService::service_full_name(), true);
+    for (const auto& door : self->doors_) health->SetServingStatus(door->name(), true);
   }
   for (const auto& queue : self->queues_) {
     DecideCall::await(self->service_, *queue);
     CheckCall::await(self->service_, *queue);
+    for (const auto& door : self->doors_) door->open(*queue);
     self->threads_.emplace_back([&queue = *queue] { queue.run(); });
   }
   return self;

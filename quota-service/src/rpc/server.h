@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "rpc/door.h"
 #include "rpc/listen_socket.h"
 #include "rpc/queue.h"
 #include "rpc/service.h"
@@ -27,14 +28,15 @@ struct ServerOptions {
   int threads = 1;
 };
 
-// The gRPC front door: QuotaService, health checking and reflection, on as many completion queues
-// as there are threads.
+// The gRPC front door: QuotaService, other doors, health checking and reflection, on as many
+// completion queues as there are threads.
 class Server {
  public:
   using MakeDecider = std::function<std::unique_ptr<Decider>(int thread)>;
 
-  static absl::StatusOr<std::unique_ptr<Server>> start(const ServerOptions& options,
-                                                       const MakeDecider& make_decider);
+  static absl::StatusOr<std::unique_ptr<Server>> start(
+      const ServerOptions& options, const MakeDecider& make_decider,
+      std::vector<std::unique_ptr<Door>> doors = {});
   ~Server();
 
   // Takes no new calls, lets those under way end until the time is up, cuts the rest off, and
@@ -48,6 +50,7 @@ class Server {
 
   std::optional<ListenSocket> socket_;
   Service service_;
+  std::vector<std::unique_ptr<Door>> doors_;
   std::vector<std::unique_ptr<Queue>> queues_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::thread> threads_;

@@ -1,0 +1,204 @@
+#include "rls/answer.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <protozero/pbf_writer.hpp>
+#include <protozero/varint.hpp>
+#include <string_view>
+
+#include "problem.h"
+#include "rate_headers.h"
+
+namespace quota::rls {
+namespace {
+
+using engine::LimitState;
+using engine::Outcome;
+using engine::Reason;
+using protozero::pbf_writer;
+
+// Field numbers and values of envoy.service.ratelimit.v3.RateLimitResponse.
+constexpr uint32_t kOverallCode = 1;
+constexpr uint32_t kStatuses = 2;
+constexpr uint32_t kResponseHeaders = 3;
+constexpr uint32_t kRawBody = 5;
+constexpr uint32_t kCode = 1;                // of a status
+constexpr uint32_t kCurrentLimit = 2;        // of a status
+constexpr uint32_t kLimitRemaining = 3;      // of a status
+constexpr uint32_t kDurationUntilReset = 4;  // of a status
+constexpr uint32_t kRequestsPerUnit = 1;     // of a limit
+constexpr uint32_t kUnit = 2;                // of a limit
+constexpr uint32_t kLimitName = 3;           // of a limit
+constexpr uint32_t kSeconds = 1;             // of a duration
+constexpr uint32_t kHeaderKey = 1;
+constexpr uint32_t kHeaderValue = 2;
+enum Code : int32_t { kOk = 1, kOverLimit = 2 };
+enum Unit : int32_t { kMinuteUnit = 2, kMonthUnit = 5 };
+
+// What Envoy answers with unless its rate_limited_status says otherwise.
+constexpr unsigned kStatus = 429;
+constexpr uint64_t kRetryUndecidedS = 1;
+constexpr uint32_t kEndless = std::numeric_limits<uint32_t>::max();
+
+bool is_refused(const Verdict& verdict) {
+  return verdict.decision.outcome == Outcome::kDenied ||
+         verdict.decision.outcome == Outcome::kUnauthenticated;
+}
+
+uint32_t whole_units(int64_t milli) {
+  return static_cast<uint32_t>(std::clamp<int64_t>(milli / 1000, 0, kEndless));
+}
+
+// The limit that refused the request, else the one with less left; null when there is none.
+const LimitState* tightest(const engine::Decision& decision) {
+  const LimitState* const minute = decision.minute.limit < 0 ? nullptr : &decision.minute;
+  const LimitState* const month = decision.month.limit < 0 ? nullptr : &decision.month;
+  if (minute == nullptr || month == nullptr) return minute != nullptr ? minute : month;
+  if (decision.reason == Reason::kMinute) return minute;
+  if (decision.reason == Reason::kMonth) return month;
+  return month->remaining < minute->remaining ? month : minute;
+}
+
+void write_status(pbf_writer& answer, const Verdict& verdict, int64_t unix_us) {
+  const engine::Decision& decision = verdict.decision;
+  pbf_writer status(answer, kStatuses);
+  status.add_enum(kCode, is_refused(verdict) ? kOverLimit : kOk);
+  const LimitState* const limit = tightest(decision);
+  if (limit == nullptr) {
+    if (decision.reason == Reason::kUnlimited) status.add_uint32(kLimitRemaining, kEndless);
+    return;
+  }
+  const bool is_month = limit == &decision.month;
+  {
+    pbf_writer current(status, kCurrentLimit);
+    current.add_uint32(kRequestsPerUnit, whole_units(limit->limit));
+    current.add_enum(kUnit, is_month ? kMonthUnit : kMinuteUnit);
+    current.add_string(kLimitName, is_month ? "month" : "minute");
+  }
+  status.add_uint32(kLimitRemaining, whole_units(limit->remaining));
+  // Milliseconds, as the headers go by.
+  const int64_t until_ms = std::max<int64_t>(limit->reset_unix_us / 1000 - unix_us / 1000, 0);
+  pbf_writer duration(status, kDurationUntilReset);
+  duration.add_int64(kSeconds, (until_ms + 999) / 1000);
+}
+
+// Whose verdict the client is told: of those refused the one that lasts longest, where no waiting
+// helps who is not known; else the one with the least left.
+const Verdict& most_telling(std::span<const Verdict> verdicts) {
+  const auto rank = [](const Verdict& verdict) {
+    if (verdict.decision.outcome == Outcome::kUnauthenticated) {
+      return std::numeric_limits<int64_t>::min();
+    }
+    if (is_refused(verdict)) return -1 - verdict.decision.retry_after_us;
+    const LimitState* const limit = tightest(verdict.decision);
+    return limit == nullptr ? std::numeric_limits<int64_t>::max() : limit->remaining;
+  };
+  return *std::ranges::min_element(verdicts, {}, rank);
+}
+
+std::optional<quota::Limit> to_limit(const LimitState& state) {
+  if (state.limit < 0) return std::nullopt;
+  return quota::Limit{.limit = static_cast<uint64_t>(state.limit / 1000),
+                      .remaining = static_cast<uint64_t>(state.remaining / 1000),
+                      .reset_unix_ms = state.reset_unix_us / 1000,
+                      .window_s = static_cast<uint64_t>(state.window_s)};
+}
+
+uint32_t retry_after_ms(int64_t us) {
+  return static_cast<uint32_t>(std::min<int64_t>(us / 1000 + (us % 1000 > 0 ? 1 : 0), kEndless));
+}
+
+// As the nginx module gets it from quota.v1.Verdict.
+quota::Verdict as_the_module_sees(const Verdict& verdict) {
+  quota::Verdict seen;
+  seen.outcome = static_cast<quota::VerdictOutcome>(verdict.decision.outcome);
+  seen.reason = engine::to_string(verdict.decision.reason);
+  seen.tier = verdict.tier;
+  seen.endpoint = verdict.endpoint;
+  seen.cost_milli = static_cast<uint64_t>(verdict.cost_milli);
+  seen.minute = to_limit(verdict.decision.minute);
+  seen.month = to_limit(verdict.decision.month);
+  seen.retry_after_ms = retry_after_ms(verdict.decision.retry_after_us);
+  return seen;
+}
+
+void write_header(pbf_writer& answer, std::string_view name, std::string_view value) {
+  // Both fields have tags of one byte, so the length is known before they are written.
+  const auto size_of = [](std::string_view text) {
+    return 1 + static_cast<size_t>(protozero::length_of_varint(text.size())) + text.size();
+  };
+  pbf_writer header(answer, kResponseHeaders, size_of(name) + size_of(value));
+  header.add_string(kHeaderKey, name.data(), name.size());
+  header.add_string(kHeaderValue, value.data(), value.size());
+}
+
+void write_headers(pbf_writer& answer, const RateHeaders& headers) {
+  for (const Header& header : headers.get()) write_header(answer, header.name, header.value);
+}
+
+void write_body(pbf_writer& answer, const std::string& body) {
+  write_header(answer, "Content-Type", "application/problem+json");
+  answer.add_bytes(kRawBody, body);
+}
+
+}  // namespace
+
+void Verdict::set(const rpc::VerdictFacts& facts, const engine::Decision& decided) {
+  decision = decided;
+  tier.assign(facts.tier);
+  endpoint.assign(facts.endpoint);
+  cost_milli = facts.cost_milli;
+}
+
+void write_answer(std::string& out, std::span<const Verdict> verdicts, const Options& options,
+                  int64_t unix_us) {
+  out.clear();
+  pbf_writer answer(out);
+  const bool refused = std::ranges::any_of(verdicts, is_refused);
+  answer.add_enum(kOverallCode, refused ? kOverLimit : kOk);
+  for (const Verdict& verdict : verdicts) write_status(answer, verdict, unix_us);
+
+  if (!refused && options.headers == HeaderStyle::kOff) return;
+  const quota::Verdict told = as_the_module_sees(most_telling(verdicts));
+  std::array<char, RateHeaders::kTextBytes> text;
+  RateHeaders headers(text);
+  if (options.headers != HeaderStyle::kOff) {
+    if (options.headers != HeaderStyle::kIetf) headers.add_legacy(told);
+    if (options.headers != HeaderStyle::kLegacy) headers.add_ietf(told, unix_us / 1000);
+    headers.add_tier(told.tier);
+  }
+  const bool is_known = told.outcome != VerdictOutcome::kUnauthenticated;
+  const uint64_t retry_s = std::max<uint64_t>((uint64_t{told.retry_after_ms} + 999) / 1000, 1);
+  if (refused) {
+    headers.add("Cache-Control", "no-store");
+    if (is_known) {
+      headers.add_retry_after(retry_s);
+    } else {
+      headers.add("WWW-Authenticate", "Bearer");
+    }
+  }
+  write_headers(answer, headers);
+  if (refused && options.body) {
+    write_body(answer,
+               is_known ? quota_problem(kStatus, told, retry_s) : unauthenticated_problem(kStatus));
+  }
+}
+
+void write_undecided(std::string& out, const Options& options) {
+  out.clear();
+  pbf_writer answer(out);
+  if (options.on_error == OnError::kAllow) {
+    answer.add_enum(kOverallCode, kOk);
+    return;
+  }
+  answer.add_enum(kOverallCode, kOverLimit);
+  std::array<char, RateHeaders::kTextBytes> text;
+  RateHeaders headers(text);
+  headers.add("Cache-Control", "no-store");
+  headers.add_retry_after(kRetryUndecidedS);
+  write_headers(answer, headers);
+  if (options.body) write_body(answer, unavailable_problem(kStatus, kRetryUndecidedS));
+}
+
+}  // namespace quota::rls
