@@ -165,6 +165,7 @@ Fact Attribute::evaluate(ngx_http_request_t* r) const {
 }
 
 void Facts::gather(ngx_http_request_t* r, std::span<Attribute* const> attributes) {
+  size_ = 0;
   bool has_traceparent = false;
   for (const Attribute* attribute : attributes.first(std::min(attributes.size(), kMaxAttributes))) {
     has_traceparent = has_traceparent || attribute->name() == kTraceparent;

@@ -44,7 +44,8 @@ bool is_attribute_name(std::string_view name);
 class Facts {
  public:
   // Attributes without a value are left out. The request's traceparent is one of them by itself,
-  // unless an attribute of this name is configured. Throws std::bad_alloc.
+  // unless an attribute of this name is configured. What was gathered before is gone. Throws
+  // std::bad_alloc.
   void gather(ngx_http_request_t* r, std::span<Attribute* const> attributes);
 
   std::span<const Fact> get() const { return {facts_.data(), size_}; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 namespace quota {
@@ -24,8 +25,6 @@ bool is_safe(std::string_view value) {
                       [](char c) { return static_cast<uint8_t>(c) < 0x20 || c == 0x7F; });
 }
 
-constexpr size_t kMostDigits = 20;
-
 constexpr auto kPairs = [] {
   std::array<char, 200> pairs{};
   for (size_t i = 0; i < 100; ++i) {
@@ -35,11 +34,21 @@ constexpr auto kPairs = [] {
   return pairs;
 }();
 
-// Writes the digits of `number` up to `end` and returns where they begin. A dozen numbers go into
-// each answer, which is why std::to_chars, which measures first and then divides 64 bits all the
-// way, showed in profiles.
+constexpr auto kPowersOf10 = [] {
+  std::array<uint64_t, 20> powers{1};
+  for (size_t i = 1; i < powers.size(); ++i) powers[i] = powers[i - 1] * 10;
+  return powers;
+}();
+
+size_t count_digits(uint64_t number) {
+  // 1233 / 4096 is a little more than the logarithm of 2 to the base of 10.
+  const auto about = static_cast<size_t>(std::bit_width(number | 1)) * 1233 >> 12;
+  return about + (number >= kPowersOf10[about] ? 1 : 0) + (number == 0 ? 1 : 0);
+}
+
+// Writes the digits of `number` so that they end before `end`.
 template <typename Number>
-char* write_digits(Number number, char* end) {
+void write_digits(Number number, char* end) {
   while (number >= 100) {
     end -= 2;
     std::memcpy(end, &kPairs[2 * static_cast<size_t>(number % 100)], 2);
@@ -47,11 +56,9 @@ char* write_digits(Number number, char* end) {
   }
   if (number < 10) {
     *--end = static_cast<char>('0' + number);
-    return end;
+  } else {
+    std::memcpy(end - 2, &kPairs[2 * static_cast<size_t>(number)], 2);
   }
-  end -= 2;
-  std::memcpy(end, &kPairs[2 * static_cast<size_t>(number)], 2);
-  return end;
 }
 
 }  // namespace
@@ -124,12 +131,17 @@ void RateHeaders::put(std::string_view text) {
   next_ += size;
 }
 
+// A dozen numbers go into each answer: std::to_chars, which divides 64 bits all the way, showed in
+// profiles.
 void RateHeaders::put(uint64_t number) {
-  std::array<char, kMostDigits> digits;
-  char* const end = digits.data() + digits.size();
-  const char* const begin = number <= UINT32_MAX ? write_digits(static_cast<uint32_t>(number), end)
-                                                 : write_digits(number, end);
-  put(std::string_view(begin, static_cast<size_t>(end - begin)));
+  const size_t digits = count_digits(number);
+  if (digits > static_cast<size_t>(end_ - next_)) return;
+  next_ += digits;
+  if (number <= UINT32_MAX) {
+    write_digits(static_cast<uint32_t>(number), next_);
+  } else {
+    write_digits(number, next_);
+  }
 }
 
 void RateHeaders::finish(std::string_view name) {

@@ -35,6 +35,20 @@ class RateHeadersTest : public ::testing::Test {
   RateHeaders headers_{text_};
 };
 
+TEST_F(RateHeadersTest, WritesNumbersOfEveryLength) {
+  std::vector<uint64_t> numbers{0, UINT32_MAX, uint64_t{UINT32_MAX} + 1, UINT64_MAX};
+  for (uint64_t power = 1; power <= UINT64_MAX / 10; power *= 10) {
+    for (const uint64_t number : {power - 1, power, power * 9 + 1, power * 10}) {
+      numbers.push_back(number);
+    }
+  }
+  for (const uint64_t number : numbers) {
+    RateHeaders headers(text_);
+    headers.add_retry_after(number);
+    EXPECT_EQ(headers.get()[0].value, std::to_string(number));
+  }
+}
+
 TEST_F(RateHeadersTest, LegacyTellsTheMinuteAndWhatIsLeftOfTheMonth) {
   headers_.add_legacy(verdict_);
   EXPECT_THAT(get(), ElementsAre(std::pair{"X-RateLimit-Limit", "100"},

@@ -80,7 +80,7 @@ void Request::ask() noexcept {
 bool Request::try_ask() {
   Client* client = worker_client();
   if (client == nullptr) return false;
-  Facts facts;
+  Facts& facts = worker_facts();
   facts.gather(r_, config_->attributes());
   Check check{
       .id = 0,  // the client's to give

@@ -91,6 +91,9 @@ class WireWriter {
   void varint(uint64_t value) {
     if (value < 0x80) {
       *at_++ = static_cast<char>(value);
+    } else if (value < 0x4000) {
+      *at_++ = static_cast<char>(value | 0x80);
+      *at_++ = static_cast<char>(value >> 7);
     } else if (std::endian::native == std::endian::little && value < uint64_t{1} << 56) {
       middling(value);
     } else {

@@ -15,6 +15,7 @@ namespace {
 struct Worker {
   std::unique_ptr<Client> client;
   WorkerMetrics* metrics = nullptr;
+  Facts facts;
 };
 
 Worker worker;  // NOLINT: nginx runs a worker per process, and calls back without an argument
@@ -47,6 +48,8 @@ Client* worker_client() { return worker.client.get(); }
 WorkerMetrics& worker_metrics() {
   return worker.metrics != nullptr ? *worker.metrics : unshared_metrics;
 }
+
+Facts& worker_facts() { return worker.facts; }
 
 ngx_int_t start_worker(ngx_cycle_t* cycle) noexcept {
   if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE) return NGX_OK;
