@@ -10,11 +10,13 @@ void Books::begin(const std::shared_ptr<const policy::Policy>& policy, Now now) 
     counted_policy = policy.get();
   }
   if (meter != nullptr) meter->begin(policy, now.unix_us);
+  noted = 0;
 }
 
 void Books::note(const identity::Check& check, const gate::Case& assessed,
                  const engine::Decision& decision, Now now) {
   const identity::Subject& subject = *assessed.subject;
+  ++noted;
   if (counters != nullptr) {
     counters->count(subject.tier_entry, *assessed.endpoint, decision.outcome, decision.reason);
   }
@@ -29,7 +31,7 @@ void Books::note(const identity::Check& check, const gate::Case& assessed,
 
 void Books::end(uint64_t checks, uint64_t duration_ns) {
   if (meter != nullptr) meter->end();
-  if (counters != nullptr) counters->batch(checks, duration_ns);
+  if (counters != nullptr) counters->batch(checks, noted, duration_ns);
 }
 
 LateEntry::LateEntry(const Books& books, const identity::Check& check, const gate::Case& assessed)

@@ -27,6 +27,7 @@ struct Books {
   void end(uint64_t checks, uint64_t duration_ns);
 
   const policy::Policy* counted_policy = nullptr;  // for begin(): what the counters go by
+  uint64_t noted = 0;                              // of this batch
 };
 
 // A decision that is made later, on any thread: what the books need to know of it then.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "quota/v1/quota.pb.h"
 #include "rpc/decider.h"
 #include "rpc/test_parts.h"
@@ -100,6 +102,19 @@ TEST_F(BooksTest, WhatWaitsForTheStoreIsMeteredWhenItIsDecided) {
   parts_.store.answer(now_);
   EXPECT_EQ(call_->delivered, 1);
   EXPECT_THAT(meter_->fetch(), ElementsAre(row("globex", "/compare", {1, 0, 2000})));
+}
+
+TEST_F(BooksTest, EveryDecisionIsTimedOnce) {
+  parts_.source.records.push_back(identity::test::consumer("globex", "monthly"));
+  send({check("acme"), check("globex"), check(""), check("")});  // two wait for a look-up
+  parts_.store.answer(now_);
+  telemetry::DecisionTotals totals;
+  parts_.counters->add_to(totals);
+  uint64_t counted = 0;
+  for (const auto& [labels, decisions] : totals.decisions) counted += decisions;
+  EXPECT_EQ(counted, 4u);
+  EXPECT_EQ(std::accumulate(totals.durations.begin(), totals.durations.end(), uint64_t{0}), 4u);
+  EXPECT_EQ(totals.batch_sum, 4u);
 }
 
 TEST_F(BooksTest, AnonymousClientsAreOneAccountAndDenialsCostNothing) {

@@ -43,10 +43,10 @@ void DecisionCounters::count(const policy::Tier* tier, const policy::EndpointRul
   (*row)[static_cast<size_t>(outcome) * engine::kReasons + static_cast<size_t>(reason)].add(1);
 }
 
-void DecisionCounters::batch(uint64_t checks, uint64_t duration_ns) {
+void DecisionCounters::batch(uint64_t checks, uint64_t decided, uint64_t duration_ns) {
   const uint64_t each = duration_ns / std::max<uint64_t>(checks, 1);
-  durations_.counts[bucket_of(kDurationBoundsNs, each)].add(checks);
-  durations_.sum.add(duration_ns);
+  durations_.counts[bucket_of(kDurationBoundsNs, each)].add(decided);
+  durations_.sum.add(each * decided);
   batches_.counts[bucket_of(kBatchBounds, checks)].add(1);
   batches_.sum.add(checks);
 }

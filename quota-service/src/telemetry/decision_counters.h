@@ -52,8 +52,9 @@ class DecisionCounters {
   void use(std::shared_ptr<const policy::Policy> policy);
   void count(const policy::Tier* tier, const policy::EndpointRule& endpoint,
              engine::Outcome outcome, engine::Reason reason);
-  // `checks` decided together in `duration_ns`.
-  void batch(uint64_t checks, uint64_t duration_ns);
+  // `checks` came together and took `duration_ns`. Of those that were not `decided` by then,
+  // count_late() will tell how long it took.
+  void batch(uint64_t checks, uint64_t decided, uint64_t duration_ns);
 
   // Decided after waiting for the store, on whatever thread.
   void count_late(DecisionLabels labels, uint64_t waited_ns);
