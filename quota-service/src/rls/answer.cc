@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
-#include <protozero/pbf_writer.hpp>
-#include <protozero/varint.hpp>
 #include <string_view>
+#include <utility>
 
 #include "problem.h"
 #include "rate_headers.h"
+#include "wire_writer.h"
 
 namespace quota::rls {
 namespace {
@@ -16,7 +16,6 @@ namespace {
 using engine::LimitState;
 using engine::Outcome;
 using engine::Reason;
-using protozero::pbf_writer;
 
 // Field numbers and values of envoy.service.ratelimit.v3.RateLimitResponse.
 constexpr uint32_t kOverallCode = 1;
@@ -60,27 +59,27 @@ const LimitState* tightest(const engine::Decision& decision) {
   return month->remaining < minute->remaining ? month : minute;
 }
 
-void write_status(pbf_writer& answer, const Verdict& verdict, int64_t unix_us) {
+void write_status(WireWriter& answer, const Verdict& verdict, int64_t unix_us) {
   const engine::Decision& decision = verdict.decision;
-  pbf_writer status(answer, kStatuses);
-  status.add_enum(kCode, is_refused(verdict) ? kOverLimit : kOk);
+  const WireWriter::Nested status(answer, kStatuses);
+  answer.number(kCode, is_refused(verdict) ? kOverLimit : kOk);
   const LimitState* const limit = tightest(decision);
   if (limit == nullptr) {
-    if (decision.reason == Reason::kUnlimited) status.add_uint32(kLimitRemaining, kEndless);
+    if (decision.reason == Reason::kUnlimited) answer.number(kLimitRemaining, kEndless);
     return;
   }
   const bool is_month = limit == &decision.month;
   {
-    pbf_writer current(status, kCurrentLimit);
-    current.add_uint32(kRequestsPerUnit, whole_units(limit->limit));
-    current.add_enum(kUnit, is_month ? kMonthUnit : kMinuteUnit);
-    current.add_string(kLimitName, is_month ? "month" : "minute");
+    const WireWriter::Nested current(answer, kCurrentLimit);
+    answer.number(kRequestsPerUnit, whole_units(limit->limit));
+    answer.number(kUnit, is_month ? kMonthUnit : kMinuteUnit);
+    answer.bytes(kLimitName, is_month ? "month" : "minute");
   }
-  status.add_uint32(kLimitRemaining, whole_units(limit->remaining));
+  answer.number(kLimitRemaining, whole_units(limit->remaining));
   // Milliseconds, as the headers go by.
   const int64_t until_ms = std::max<int64_t>(limit->reset_unix_us / 1000 - unix_us / 1000, 0);
-  pbf_writer duration(status, kDurationUntilReset);
-  duration.add_int64(kSeconds, (until_ms + 999) / 1000);
+  const WireWriter::Nested duration(answer, kDurationUntilReset);
+  answer.number(kSeconds, static_cast<uint64_t>((until_ms + 999) / 1000));
 }
 
 // Whose verdict the client is told: of those refused the one that lasts longest, where no waiting
@@ -123,23 +122,69 @@ quota::Verdict as_the_module_sees(const Verdict& verdict) {
   return seen;
 }
 
-void write_header(pbf_writer& answer, std::string_view name, std::string_view value) {
-  // Both fields have tags of one byte, so the length is known before they are written.
-  const auto size_of = [](std::string_view text) {
-    return 1 + static_cast<size_t>(protozero::length_of_varint(text.size())) + text.size();
-  };
-  pbf_writer header(answer, kResponseHeaders, size_of(name) + size_of(value));
-  header.add_string(kHeaderKey, name.data(), name.size());
-  header.add_string(kHeaderValue, value.data(), value.size());
-}
+// What all but headers and body takes at most: nine fields of a status, of which one is a name.
+constexpr size_t kMostOfAStatus = 9 * WireWriter::kMostOfAField + 8;
 
-void write_headers(pbf_writer& answer, const RateHeaders& headers) {
-  for (const Header& header : headers.get()) write_header(answer, header.name, header.value);
-}
+// Headers and the body, and what they take.
+class Words {
+ public:
+  Words() : headers_(text_) {}
+  Words(const Words&) = delete;
+  Words& operator=(const Words&) = delete;
 
-void write_body(pbf_writer& answer, const std::string& body) {
-  write_header(answer, "Content-Type", "application/problem+json");
-  answer.add_bytes(kRawBody, body);
+  RateHeaders& headers() { return headers_; }
+  void set_body(std::string body) { body_ = std::move(body); }
+
+  size_t most_bytes() const {
+    size_t most = kOverhead + body_.size() + kBodyType.name.size() + kBodyType.value.size();
+    for (const Header& header : headers_.get()) {
+      most += kOverhead + header.name.size() + header.value.size();
+    }
+    return most;
+  }
+
+  void write(WireWriter& answer) const {
+    for (const Header& header : headers_.get()) write(answer, header);
+    if (body_.empty()) return;
+    write(answer, kBodyType);
+    answer.bytes(kRawBody, body_);
+  }
+
+ private:
+  static constexpr Header kBodyType{"Content-Type", "application/problem+json"};
+  static constexpr size_t kOverhead = 4 * WireWriter::kMostOfAField;
+
+  static void write(WireWriter& answer, const Header& header) {
+    const WireWriter::Nested message(answer, kResponseHeaders);
+    answer.bytes(kHeaderKey, header.name);
+    answer.bytes(kHeaderValue, header.value);
+  }
+
+  std::array<char, RateHeaders::kTextBytes> text_ = {};
+  RateHeaders headers_;
+  std::string body_;
+};
+
+void choose_words(Words& words, const quota::Verdict& told, bool refused, const Options& options,
+                  int64_t unix_us) {
+  RateHeaders& headers = words.headers();
+  if (options.headers != HeaderStyle::kOff) {
+    if (options.headers != HeaderStyle::kIetf) headers.add_legacy(told);
+    if (options.headers != HeaderStyle::kLegacy) headers.add_ietf(told, unix_us / 1000);
+    headers.add_tier(told.tier);
+  }
+  if (!refused) return;
+  const bool is_known = told.outcome != VerdictOutcome::kUnauthenticated;
+  const uint64_t retry_s = std::max<uint64_t>((uint64_t{told.retry_after_ms} + 999) / 1000, 1);
+  headers.add("Cache-Control", "no-store");
+  if (is_known) {
+    headers.add_retry_after(retry_s);
+  } else {
+    headers.add("WWW-Authenticate", "Bearer");
+  }
+  if (!options.body) return;
+  words.set_body(is_known ? quota_problem(kStatus, told, retry_s)
+                          : unauthenticated_problem(kStatus));
 }
 
 }  // namespace
@@ -153,52 +198,31 @@ void Verdict::set(const rpc::VerdictFacts& facts, const engine::Decision& decide
 
 void write_answer(std::string& out, std::span<const Verdict> verdicts, const Options& options,
                   int64_t unix_us) {
-  out.clear();
-  pbf_writer answer(out);
   const bool refused = std::ranges::any_of(verdicts, is_refused);
-  answer.add_enum(kOverallCode, refused ? kOverLimit : kOk);
+  Words words;
+  if (refused || options.headers != HeaderStyle::kOff) {
+    choose_words(words, as_the_module_sees(most_telling(verdicts)), refused, options, unix_us);
+  }
+  out.clear();
+  WireWriter answer(
+      out, WireWriter::kMostOfAField + verdicts.size() * kMostOfAStatus + words.most_bytes());
+  answer.number(kOverallCode, refused ? kOverLimit : kOk);
   for (const Verdict& verdict : verdicts) write_status(answer, verdict, unix_us);
-
-  if (!refused && options.headers == HeaderStyle::kOff) return;
-  const quota::Verdict told = as_the_module_sees(most_telling(verdicts));
-  std::array<char, RateHeaders::kTextBytes> text;
-  RateHeaders headers(text);
-  if (options.headers != HeaderStyle::kOff) {
-    if (options.headers != HeaderStyle::kIetf) headers.add_legacy(told);
-    if (options.headers != HeaderStyle::kLegacy) headers.add_ietf(told, unix_us / 1000);
-    headers.add_tier(told.tier);
-  }
-  const bool is_known = told.outcome != VerdictOutcome::kUnauthenticated;
-  const uint64_t retry_s = std::max<uint64_t>((uint64_t{told.retry_after_ms} + 999) / 1000, 1);
-  if (refused) {
-    headers.add("Cache-Control", "no-store");
-    if (is_known) {
-      headers.add_retry_after(retry_s);
-    } else {
-      headers.add("WWW-Authenticate", "Bearer");
-    }
-  }
-  write_headers(answer, headers);
-  if (refused && options.body) {
-    write_body(answer,
-               is_known ? quota_problem(kStatus, told, retry_s) : unauthenticated_problem(kStatus));
-  }
+  words.write(answer);
 }
 
 void write_undecided(std::string& out, const Options& options) {
-  out.clear();
-  pbf_writer answer(out);
-  if (options.on_error == OnError::kAllow) {
-    answer.add_enum(kOverallCode, kOk);
-    return;
+  const bool refused = options.on_error != OnError::kAllow;
+  Words words;
+  if (refused) {
+    words.headers().add("Cache-Control", "no-store");
+    words.headers().add_retry_after(kRetryUndecidedS);
+    if (options.body) words.set_body(unavailable_problem(kStatus, kRetryUndecidedS));
   }
-  answer.add_enum(kOverallCode, kOverLimit);
-  std::array<char, RateHeaders::kTextBytes> text;
-  RateHeaders headers(text);
-  headers.add("Cache-Control", "no-store");
-  headers.add_retry_after(kRetryUndecidedS);
-  write_headers(answer, headers);
-  if (options.body) write_body(answer, unavailable_problem(kStatus, kRetryUndecidedS));
+  out.clear();
+  WireWriter answer(out, WireWriter::kMostOfAField + words.most_bytes());
+  answer.number(kOverallCode, refused ? kOverLimit : kOk);
+  words.write(answer);
 }
 
 }  // namespace quota::rls

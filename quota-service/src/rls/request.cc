@@ -2,26 +2,19 @@
 
 #include <algorithm>
 #include <limits>
-#include <protozero/pbf_reader.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "base/ip.h"
 #include "rls/path.h"
+#include "wire_reader.h"
 
 namespace quota::rls {
 namespace {
 
-using protozero::pbf_reader;
-using protozero::pbf_wire_type;
-
 constexpr size_t kMaxMethodBytes = 64;
 
-constexpr uint32_t bytes_field(uint32_t number) {
-  return protozero::tag_and_type(number, pbf_wire_type::length_delimited);
-}
-constexpr uint32_t number_field(uint32_t number) {
-  return protozero::tag_and_type(number, pbf_wire_type::varint);
-}
+constexpr uint32_t bytes_field(uint32_t number) { return wire_key(number, WireType::kBytes); }
+constexpr uint32_t number_field(uint32_t number) { return wire_key(number, WireType::kVarint); }
 
 // Field numbers of envoy.service.ratelimit.v3 and what it uses. A field of an unexpected wire type
 // is skipped like an unknown one.
@@ -34,24 +27,17 @@ constexpr uint32_t kKey = bytes_field(1);
 constexpr uint32_t kValue = bytes_field(2);
 constexpr uint32_t kWrapped = number_field(1);  // of google.protobuf.UInt64Value
 
-pbf_reader reader_of(std::string_view message) { return {message.data(), message.size()}; }
-
-std::string_view text(pbf_reader& reader) {
-  const protozero::data_view view = reader.get_view();
-  return {view.data(), view.size()};
-}
-
-uint64_t read_wrapped(std::string_view message) {
-  uint64_t value = 0;
-  pbf_reader reader = reader_of(message);
+bool read_wrapped(std::string_view message, uint64_t& value) {
+  value = 0;
+  WireReader reader(message);
   while (reader.next()) {
-    if (reader.tag_and_type() == kWrapped) {
-      value = reader.get_uint64();
+    if (reader.key() == kWrapped) {
+      value = reader.number();
     } else {
       reader.skip();
     }
   }
-  return value;
+  return reader.ok();
 }
 
 // No hits at all: what would one be told?
@@ -86,39 +72,33 @@ std::string to_sentence(Fault fault) {
 }
 
 Fault RequestReader::read(std::string_view message) {
-  try {
-    return parse(message);
-  } catch (const protozero::exception&) {
-    return Fault::kMalformed;
-  }
-}
-
-Fault RequestReader::parse(std::string_view message) {
   size_ = 0;
   std::string_view domain;
   uint32_t hits = 0;
-  pbf_reader reader = reader_of(message);
+  WireReader reader(message);
   while (reader.next()) {
-    switch (reader.tag_and_type()) {
+    switch (reader.key()) {
       case kDomain:
-        domain = text(reader);
+        domain = reader.bytes();
         break;
       case kDescriptors: {
         if (size_ == kMaxDescriptors) return Fault::kManyDescriptors;
         Descriptor& descriptor = descriptors_[size_];
-        if (const Fault fault = read_descriptor(text(reader), descriptor); fault != Fault::kNone) {
+        if (const Fault fault = read_descriptor(reader.bytes(), descriptor);
+            fault != Fault::kNone) {
           return fault;
         }
         descriptor.check.id = size_++;
         break;
       }
       case kRequestHits:
-        hits = reader.get_uint32();
+        hits = static_cast<uint32_t>(reader.number());
         break;
       default:
         reader.skip();
     }
   }
+  if (!reader.ok()) return Fault::kMalformed;
   if (domain.empty() || domain.size() > kMaxNameBytes) return Fault::kDomain;
   if (size_ == 0) return Fault::kNoDescriptors;
   for (size_t i = 0; i < size_; ++i) {
@@ -133,42 +113,47 @@ Fault RequestReader::read_descriptor(std::string_view message, Descriptor& descr
   descriptor.check.clear();
   descriptor.has_hits = false;
   size_t entries = 0;
-  pbf_reader reader = reader_of(message);
+  WireReader reader(message);
   while (reader.next()) {
-    switch (reader.tag_and_type()) {
+    switch (reader.key()) {
       case kEntries:
         if (++entries > kMaxEntries) return Fault::kManyEntries;
-        if (const Fault fault = read_entry(text(reader), descriptor); fault != Fault::kNone) {
+        if (const Fault fault = read_entry(reader.bytes(), descriptor); fault != Fault::kNone) {
           return fault;
         }
         break;
-      case kDescriptorHits:
-        set_hits(descriptor.check, read_wrapped(text(reader)));
+      case kDescriptorHits: {
+        uint64_t hits;
+        if (!read_wrapped(reader.bytes(), hits)) return Fault::kMalformed;
+        set_hits(descriptor.check, hits);
         descriptor.has_hits = true;
         break;
+      }
       default:
         reader.skip();
     }
   }
+  if (!reader.ok()) return Fault::kMalformed;
   return entries == 0 ? Fault::kNoEntries : Fault::kNone;
 }
 
 Fault RequestReader::read_entry(std::string_view message, Descriptor& descriptor) {
   std::string_view key;
   std::string_view value;
-  pbf_reader reader = reader_of(message);
+  WireReader reader(message);
   while (reader.next()) {
-    switch (reader.tag_and_type()) {
+    switch (reader.key()) {
       case kKey:
-        key = text(reader);
+        key = reader.bytes();
         break;
       case kValue:
-        value = text(reader).substr(0, kMaxValueBytes);
+        value = reader.bytes().substr(0, kMaxValueBytes);
         break;
       default:
         reader.skip();
     }
   }
+  if (!reader.ok()) return Fault::kMalformed;
   if (key.empty() || key.size() > kMaxNameBytes) return Fault::kKey;
   identity::Check& check = descriptor.check;
   if (key == "path") {

@@ -51,7 +51,6 @@ class RequestReader {
     std::array<char, 16> address = {};
     std::string path;  // where it had to be changed
   };
-  Fault parse(std::string_view message);
   static Fault read_descriptor(std::string_view message, Descriptor& descriptor);
   static Fault read_entry(std::string_view message, Descriptor& descriptor);
 
