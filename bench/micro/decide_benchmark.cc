@@ -1,147 +1,53 @@
-// Whole decisions, from the bytes of a batch to the bytes of its answer, with and without what is
-// kept of them.
+// Whole decisions in quotad, from the bytes of a batch to the bytes of its answer, without sockets:
+// what is kept of them, by what a client is known, and how many checks come together. 1,000 clients
+// in a scattered order; per_check is the time of one. What other threads do with what was kept
+// (once in a hundred batches) is part of it.
 
 #include <benchmark/benchmark.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <memory>
-#include <string>
-#include <vector>
+#include "micro/world.h"
 
-#include "engine/fake_store.h"
-#include "identity/full_directory.h"
-#include "policy/live_policy.h"
-#include "quota/v1/quota.pb.h"
-#include "rpc/decider.h"
-
-namespace quota::rpc {
+namespace quota::bench {
 namespace {
 
-constexpr int kConsumers = 100'000;
-constexpr int kBusy = 1'000;  // of them
-constexpr int kChecks = 50;   // in a batch
+constexpr size_t kClients = 1000;
+constexpr int kChecks = 50;
 
-std::string key_of(int consumer) { return "key-" + std::to_string(consumer); }
-
-// A policy file for as long as it is read.
-class PolicyFile {
- public:
-  PolicyFile() {
-    std::ofstream(path_) << "version: 1\n"
-                            "default_tier: pro\n"
-                            "tiers:\n"
-                            "  pro: {requests_per_minute: 1000000000, monthly_quota: 9000000000}\n"
-                            "endpoints:\n"
-                            "  - {path: /identify, cost: 1}\n"
-                            "  - {path: /compare, cost: 2}\n"
-                            "  - {path: /batch, cost: 1}\n"
-                            "  - {path: /health, cost: 0}\n";
-  }
-  ~PolicyFile() { std::filesystem::remove(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  const std::string path_ = std::filesystem::temp_directory_path() / "decide_benchmark.yaml";
-};
-
-class NobodyWaits final : public LateVerdicts {
- public:
-  void deliver(const VerdictFacts&, const engine::Decision&) override {}
-};
-
-// What a gateway asks in one message, for busy consumers in a scattered order.
-std::vector<std::string> batches() {
-  constexpr const char* kPaths[] = {"/identify", "/compare", "/batch", "/other"};
-  std::vector<std::string> result;
-  for (int at = 0; at < kBusy;) {
-    v1::DecideRequest request;
-    for (int i = 0; i < kChecks; ++i, ++at) {
-      v1::Check& check = *request.add_checks();
-      check.set_id(static_cast<uint64_t>(at));
-      check.set_method("GET");
-      check.set_path(kPaths[at % 4]);
-      check.set_client_ip(std::string("\xc0\x00\x02\x01", 4));
-      check.set_api_key(key_of(at * 7919 % kBusy * (kConsumers / kBusy)));
-    }
-    result.push_back(request.SerializeAsString());
-  }
-  return result;
-}
-
-struct World {
-  World() {
-    store.start(&engine);
-    const absl::Status status = live.reload();
-    if (!status.ok()) std::abort();
-    for (int i = 0; i < kConsumers; i += kConsumers / kBusy) {
-      policy::Consumer consumer;
-      consumer.id = "consumer-" + std::to_string(i);
-      consumer.api_keys = {sha256(key_of(i))};
-      directory.put(consumer);
-    }
-  }
-
-  PolicyFile file;
-  policy::LivePolicy live{file.path()};
-  engine::FakeStore store;
-  engine::Engine engine{{}, store};
-  identity::FullDirectory directory;
-};
-
-enum Kept { kNothing, kCounters, kUsage, kEvents, kAll };
-
-Books books_of(Kept kept) {
-  Books books{.counters = nullptr};
-  if (kept == kCounters || kept == kAll) {
-    books.counters = std::make_shared<telemetry::DecisionCounters>();
-  }
-  if (kept == kUsage || kept == kAll) books.meter = std::make_shared<usage::Meter>();
-  if (kept == kEvents || kept == kAll) {
-    books.tap = std::make_shared<events::Tap>(events::TapOptions{
-        .sample_allowed = 0.1, .most_denials = 1000, .log_denials = true, .tell_thresholds = true});
-  }
-  return books;
-}
-
-void decide(benchmark::State& state, Kept kept) {
-  World world;
-  const Books books = books_of(kept);
-  Decider decider(world.engine, world.live, world.directory, books);
-  const auto late = std::make_shared<NobodyWaits>();
-  const std::vector<std::string> messages = batches();
-  std::string answer;
-  uint64_t waiting = 0;
-  size_t at = 0;
-  const auto one_batch = [&] {
-    answer.clear();
-    benchmark::DoNotOptimize(
-        decider.decide_batch(messages[at++ % messages.size()], answer, late, waiting));
-    world.store.answer(read_clocks());
-  };
-  // Until every month is covered for long.
-  for (int i = 0; i < 2000; ++i) one_batch();
-  size_t batches_done = 0;
+void decide_loop(benchmark::State& state, Who who, Kept kept, size_t checks) {
+  World world(kClients);
+  DecideLoop loop(world, kept, make_batches(who, checks, kClients));
+  loop.warm_up();
+  size_t decided = 0;
   for (auto _ : state) {
-    one_batch();
-    // What other threads do meanwhile: here it is part of what is measured.
-    ++batches_done;
-    if (books.meter != nullptr && batches_done % 400 == 0) {
-      benchmark::DoNotOptimize(books.meter->fetch());
-    }
-    if (books.tap != nullptr && batches_done % 100 == 0) {
-      books.tap->drain([](const events::Event& event) { benchmark::DoNotOptimize(event.kind); });
+    benchmark::DoNotOptimize(loop.next().data());
+    decided += checks;
+    if (decided >= 100 * kChecks) {
+      loop.tidy();
+      decided = 0;
     }
   }
-  state.SetItemsProcessed(state.iterations() * kChecks);
+  if (loop.waiting() != 0) state.SkipWithError("a check waited");
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(checks));
+  state.counters["per_check"] =
+      benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(checks),
+                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
-BENCHMARK_CAPTURE(decide, nothing_kept, kNothing)->Iterations(2000);
-BENCHMARK_CAPTURE(decide, counters, kCounters)->Iterations(2000);
-BENCHMARK_CAPTURE(decide, usage, kUsage)->Iterations(2000);
-BENCHMARK_CAPTURE(decide, events, kEvents)->Iterations(2000);
-BENCHMARK_CAPTURE(decide, everything_kept, kAll)->Iterations(2000);
+void decide(benchmark::State& state, Kept kept) { decide_loop(state, Who::kApiKey, kept, kChecks); }
+BENCHMARK_CAPTURE(decide, nothing_kept, Kept::kNothing);
+BENCHMARK_CAPTURE(decide, counters, Kept::kCounters);
+BENCHMARK_CAPTURE(decide, usage, Kept::kUsage);
+BENCHMARK_CAPTURE(decide, events, Kept::kEvents);
+BENCHMARK_CAPTURE(decide, everything_kept, Kept::kAll);
+
+void decide_by(benchmark::State& state, Who who) {
+  decide_loop(state, who, Kept::kAll, static_cast<size_t>(state.range(0)));
+}
+BENCHMARK_CAPTURE(decide_by, consumer, Who::kConsumer)->Arg(1)->Arg(8)->Arg(50)->Arg(256);
+BENCHMARK_CAPTURE(decide_by, api_key, Who::kApiKey)->Arg(1)->Arg(8)->Arg(50)->Arg(256);
+BENCHMARK_CAPTURE(decide_by, unknown_key, Who::kUnknownKey)->Arg(50);
+BENCHMARK_CAPTURE(decide_by, ipv4, Who::kIpv4)->Arg(50);
+BENCHMARK_CAPTURE(decide_by, ipv6, Who::kIpv6)->Arg(50);
 
 }  // namespace
-}  // namespace quota::rpc
+}  // namespace quota::bench
