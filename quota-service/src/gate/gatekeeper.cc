@@ -24,9 +24,9 @@ void Gatekeeper::begin(Now now) {
 }
 
 Case Gatekeeper::assess(const identity::Check& check,
-                        const std::shared_ptr<identity::Awaiter>& awaiter) {
+                        const std::shared_ptr<identity::Awaiter>& awaiter, size_t place) {
   Case assessed;
-  assessed.subject = &resolver_.resolve(check, awaiter);
+  assessed.subject = &resolver_.resolve(check, awaiter, place);
   if (assessed.subject->kind == identity::Kind::kPending) [[unlikely]]
     return assessed;
   assessed.endpoint = &policy_->endpoints.match(check.method, check.path);
@@ -45,11 +45,13 @@ Case Gatekeeper::assess(const identity::Check& check,
   if (assessed.charge.limits.minute != subject.limits.minute && engine_.is_shared() &&
       assessed.charge.limits.minute >= 0) {
     // Leases are of one bucket under one limit, and the next request comes under the other again.
-    own_bucket_.assign(1, engine::kOwnBucket);
-    own_bucket_.append(std::to_string(assessed.charge.limits.minute)).append(":");
-    own_bucket_.append(subject.key);
-    assessed.charge.subject = own_bucket_;
+    std::string& own_bucket = own_buckets_[place];
+    own_bucket.assign(1, engine::kOwnBucket);
+    own_bucket.append(std::to_string(assessed.charge.limits.minute)).append(":");
+    own_bucket.append(subject.key);
+    assessed.charge.subject = own_bucket;
   }
+  assessed.charge.hash = engine::Engine::hash_of(assessed.charge.subject);
   return assessed;
 }
 

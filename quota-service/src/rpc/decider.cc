@@ -96,24 +96,30 @@ void Decider::begin_batch() {
 
 void Decider::end_batch(uint64_t checks) { books_.end(checks, monotonic_ns() - began_ns_); }
 
-bool Decider::decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late) {
-  const gate::Case assessed =
-      gatekeeper_.assess(check_, parked_.size() < options_.most_parked ? awaiter_ : nobody_);
-  if (assessed.subject->kind == identity::Kind::kPending) [[unlikely]] {
-    park(assessed.subject->lookup,
-         {.check = OwnedCheck(check_), .late = late, .since_ns = monotonic_ns()});
-    return false;
-  }
+bool Decider::assess(size_t at, const std::shared_ptr<LateVerdicts>& late) {
+  const identity::Check& check = checks_[at];
+  cases_[at] =
+      gatekeeper_.assess(check, parked_.size() < options_.most_parked ? awaiter_ : nobody_, at);
+  const identity::Subject& subject = *cases_[at].subject;
+  if (subject.kind != identity::Kind::kPending) return true;
+  park(subject.lookup, {.check = OwnedCheck(check), .late = late, .since_ns = monotonic_ns()});
+  return false;
+}
+
+bool Decider::decide(size_t at, std::string& out, Append append,
+                     const std::shared_ptr<LateVerdicts>& late) {
+  const identity::Check& check = checks_[at];
+  const gate::Case& assessed = cases_[at];
   engine::Decision decision;
   const bool known = gatekeeper_.decide(assessed, decision, [&] {
-    return std::make_unique<LateCheck>(books_, check_, assessed, gatekeeper_.policy(), late,
+    return std::make_unique<LateCheck>(books_, check, assessed, gatekeeper_.policy(), late,
                                        monotonic_ns());
   });
   if (!known) return false;
-  books_.note(check_, assessed, decision, gatekeeper_.now());
+  books_.note(check, assessed, decision, gatekeeper_.now());
   const identity::Subject& subject = *assessed.subject;
   append(out,
-         {.id = check_.id,
+         {.id = check.id,
           .consumer = subject.consumer,
           .tier = subject.tier,
           .endpoint = assessed.endpoint->name,
@@ -164,11 +170,29 @@ bool Decider::decide_batch(std::string_view request, std::string& response,
                            const std::shared_ptr<LateVerdicts>& late, uint64_t& waiting) {
   begin_batch();
   BatchReader batch(request);
-  BatchReader::Step step = batch.next(check_);
+  BatchReader::Step step = BatchReader::Step::kCheck;
   uint64_t checks = 0;
-  for (; step == BatchReader::Step::kCheck && checks < kMaxChecksPerBatch; ++checks) {
-    if (!decide(response, append_batch_verdict, late)) ++waiting;
-    step = batch.next(check_);
+  bool is_whole = false;
+  while (!is_whole) {
+    size_t size = 0;  // of this group
+    while (size < kGroup) {
+      step = batch.next(checks_[size]);
+      is_whole = step != BatchReader::Step::kCheck || checks == kMaxChecksPerBatch;
+      if (is_whole) break;
+      ++checks;
+      if (!assess(size, late)) {
+        ++waiting;
+        continue;
+      }
+      gatekeeper_.prefetch_index(cases_[size]);
+      ++size;
+    }
+    if (size > 1) {
+      for (size_t i = 0; i < size; ++i) gatekeeper_.prefetch_record(cases_[i]);
+    }
+    for (size_t i = 0; i < size; ++i) {
+      if (!decide(i, response, append_batch_verdict, late)) ++waiting;
+    }
   }
   end_batch(checks);
   if (step != BatchReader::Step::kEnd) return false;
@@ -178,9 +202,9 @@ bool Decider::decide_batch(std::string_view request, std::string& response,
 
 Decider::One Decider::decide_one(std::string_view check_request, std::string& verdict,
                                  const std::shared_ptr<LateVerdicts>& late) {
-  if (!read_check_request(check_request, check_)) return One::kMalformed;
+  if (!read_check_request(check_request, checks_[0])) return One::kMalformed;
   begin_batch();
-  const bool known = decide(verdict, append_verdict, late);
+  const bool known = assess(0, late) && decide(0, verdict, append_verdict, late);
   end_batch(1);
   return known ? One::kDecided : One::kWaiting;
 }

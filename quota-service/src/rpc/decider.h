@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -59,14 +60,22 @@ class Decider {
   void begin();
   void begin_batch();
   void end_batch(uint64_t checks);
-  bool decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late);
+  // Who asks in checks_[at], and what for, into cases_[at]. False when the check is parked because
+  // that is not known yet.
+  bool assess(size_t at, const std::shared_ptr<LateVerdicts>& late);
+  bool decide(size_t at, std::string& out, Append append,
+              const std::shared_ptr<LateVerdicts>& late);
   void park(uint64_t lookup, ParkedCheck parked);
   void resume(ParkedCheck parked, bool may_wait);
 
   const DeciderOptions options_;
   gate::Gatekeeper gatekeeper_;
   Books books_;
-  identity::Check check_;  // reused for every check
+  // Checks of a batch are decided in groups: what the engine will read for each of them is fetched
+  // into the cache together, so that memory is waited for once and not with every check.
+  static constexpr size_t kGroup = identity::kPlaces;
+  std::array<identity::Check, kGroup> checks_;  // reused
+  std::array<gate::Case, kGroup> cases_;
   uint64_t began_ns_ = 0;
 
   ParkedChecks parked_;
