@@ -34,8 +34,8 @@ class Gatekeeper {
 
   // With an awaiter, the subject may be kPending: there is nothing to be decided then before the
   // awaiter has been told that its look-up has ended.
-  Case assess(const identity::Check& check,
-              const std::shared_ptr<identity::Awaiter>& awaiter = nullptr, size_t place = 0);
+  const Case& assess(const identity::Check& check,
+                     const std::shared_ptr<identity::Awaiter>& awaiter = nullptr, size_t place = 0);
   // Hints before several cases are decided, as Engine::prefetch_index and prefetch_record.
   void prefetch_index(const Case& assessed) const { engine_.prefetch_index(assessed.charge); }
   void prefetch_record(const Case& assessed) const { engine_.prefetch_record(assessed.charge); }
@@ -58,6 +58,7 @@ class Gatekeeper {
   std::shared_ptr<const policy::Policy> policy_;
   uint64_t generation_ = 0;
   Now now_;
+  std::array<Case, identity::kPlaces> cases_;
   std::array<std::string, identity::kPlaces> own_buckets_;  // reused
 };
 

@@ -110,13 +110,18 @@ class Resolver::Impl {
       prepare(place.allowlisted, Kind::kAnonymous, anonymous.allowlist_limits, "allowlist");
       prepare(place.rejected, Kind::kRejected, anonymous.limits, "");
     }
+    last_tier_ = nullptr;
     verifier_.reset();
     if (policy_->identity.jwt) verifier_.emplace(*policy_->identity.jwt);
   }
 
-  const policy::Tier* asserted_tier(const Check& check) const {
+  const policy::Tier* asserted_tier(const Check& check) {
     if (!policy_->identity.trust_tier || check.tier.empty()) return nullptr;
-    return policy_->find_tier(check.tier);
+    // Most checks say the same tier as the one before.
+    if (last_tier_ == nullptr || last_tier_->name != check.tier) {
+      last_tier_ = policy_->find_tier(check.tier);
+    }
+    return last_tier_;
   }
 
   // Each of these gives null when the credential stands for nobody.
@@ -164,7 +169,7 @@ class Resolver::Impl {
   const Subject* remembered(Credential kind, std::string_view value, const policy::Tier* asserted,
                             Look look) {
     CredentialKey key{.hash = siphash128(secret_, value), .kind = kind, .asserted_tier = 0};
-    if (asserted) key.asserted_tier = static_cast<uint32_t>(asserted - policy_->tiers.data()) + 1;
+    if (asserted) key.asserted_tier = asserted->index + 1;
     if (const Finding* finding = cache_.find(key, unix_s_)) return finding->subject.get();
     is_pending_ = false;
     lasts_us_ = Answer::kForever;
@@ -266,6 +271,7 @@ class Resolver::Impl {
   int64_t mono_us_ = 0;
   int64_t unix_s_ = 0;
   std::optional<JwtVerifier> verifier_;
+  const policy::Tier* last_tier_ = nullptr;  // that was asserted; of policy_
   // Subjects that are not in the cache, of one check. What changes from one anonymous client to the
   // next is only the key.
   struct Place {

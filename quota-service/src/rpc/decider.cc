@@ -99,8 +99,8 @@ void Decider::end_batch(uint64_t checks) { books_.end(checks, monotonic_ns() - b
 bool Decider::assess(size_t at, const std::shared_ptr<LateVerdicts>& late) {
   const identity::Check& check = checks_[at];
   cases_[at] =
-      gatekeeper_.assess(check, parked_.size() < options_.most_parked ? awaiter_ : nobody_, at);
-  const identity::Subject& subject = *cases_[at].subject;
+      &gatekeeper_.assess(check, parked_.size() < options_.most_parked ? awaiter_ : nobody_, at);
+  const identity::Subject& subject = *cases_[at]->subject;
   if (subject.kind != identity::Kind::kPending) return true;
   park(subject.lookup, {.check = OwnedCheck(check), .late = late, .since_ns = monotonic_ns()});
   return false;
@@ -109,7 +109,7 @@ bool Decider::assess(size_t at, const std::shared_ptr<LateVerdicts>& late) {
 bool Decider::decide(size_t at, std::string& out, Append append,
                      const std::shared_ptr<LateVerdicts>& late) {
   const identity::Check& check = checks_[at];
-  const gate::Case& assessed = cases_[at];
+  const gate::Case& assessed = *cases_[at];
   engine::Decision decision;
   const bool known = gatekeeper_.decide(assessed, decision, [&] {
     return std::make_unique<LateCheck>(books_, check, assessed, gatekeeper_.policy(), late,
@@ -151,7 +151,7 @@ void Decider::wake() {
 
 void Decider::resume(ParkedCheck parked, bool may_wait) {
   const identity::Check& check = parked.check.get();
-  const gate::Case assessed = gatekeeper_.assess(check, may_wait ? awaiter_ : nobody_);
+  const gate::Case& assessed = gatekeeper_.assess(check, may_wait ? awaiter_ : nobody_);
   if (assessed.subject->kind == identity::Kind::kPending) {
     const uint64_t lookup = assessed.subject->lookup;
     ++parked.rounds;
@@ -184,11 +184,11 @@ bool Decider::decide_batch(std::string_view request, std::string& response,
         ++waiting;
         continue;
       }
-      gatekeeper_.prefetch_index(cases_[size]);
+      gatekeeper_.prefetch_index(*cases_[size]);
       ++size;
     }
     if (size > 1) {
-      for (size_t i = 0; i < size; ++i) gatekeeper_.prefetch_record(cases_[i]);
+      for (size_t i = 0; i < size; ++i) gatekeeper_.prefetch_record(*cases_[i]);
     }
     for (size_t i = 0; i < size; ++i) {
       if (!decide(i, response, append_batch_verdict, late)) ++waiting;

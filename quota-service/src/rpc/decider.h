@@ -75,7 +75,7 @@ class Decider {
   // into the cache together, so that memory is waited for once and not with every check.
   static constexpr size_t kGroup = identity::kPlaces;
   std::array<identity::Check, kGroup> checks_;  // reused
-  std::array<gate::Case, kGroup> cases_;
+  std::array<const gate::Case*, kGroup> cases_{};
   uint64_t began_ns_ = 0;
 
   ParkedChecks parked_;
