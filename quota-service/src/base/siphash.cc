@@ -11,25 +11,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "SipHash reads little-endian words");
 
-uint64_t load(const char* at, size_t bytes) {
-  uint64_t word = 0;
-  std::memcpy(&word, at, bytes);
-  return word;
-}
-
-// Its last `data.size() % 8` bytes as a number, without a loop.
-uint64_t tail(std::string_view data) {
-  const size_t size = data.size() % 8;
-  if (size == 0) return 0;
-  const char* const end = data.data() + data.size();
-  if (data.size() >= 8) return load(end - 8, 8) >> (64 - 8 * size);
-  const char* const at = data.data();
-  // Two words that overlap, or for up to three bytes the first, the middle and the last.
-  if (size >= 4) return load(at, 4) | load(end - 4, 4) << (8 * (size - 4));
-  return load(at, 1) | load(at + size / 2, 1) << (8 * (size / 2)) |
-         load(end - 1, 1) << (8 * (size - 1));
-}
-
 struct State {
   uint64_t v0, v1, v2, v3;
 
@@ -75,8 +56,16 @@ Hash128 siphash128(const SipKey& key, std::string_view data) {
               key.k0 ^ 0x6c7967656e657261, key.k1 ^ 0x7465646279746573};
   const char* at = data.data();
   const char* const whole = at + data.size() / 8 * 8;
-  for (; at != whole; at += 8) state.absorb(load(at, 8));
-  state.absorb(uint64_t{data.size()} << 56 | tail(data));
+  for (; at != whole; at += 8) {
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    state.absorb(word);
+  }
+  uint64_t last = uint64_t{data.size()} << 56;
+  for (size_t i = 0; i < data.size() % 8; ++i) {
+    last |= uint64_t{static_cast<unsigned char>(at[i])} << (8 * i);
+  }
+  state.absorb(last);
 
   Hash128 hash;
   state.v2 ^= 0xee;
