@@ -24,13 +24,15 @@ class PrefixTree {
     uint32_t best = most;
     size_t at = 0;  // so much of the text is behind us
     for (const Node* node = nodes_.data(); !nodes_.empty() && node->smallest < best;) {
-      const std::string_view label(labels_.data() + node->label, node->label_size);
-      if (!text.substr(at).starts_with(label)) break;
-      at += label.size();
+      if (node->label_size > 0) {
+        const std::string_view label(labels_.data() + node->label, node->label_size);
+        if (!text.substr(at).starts_with(label)) break;
+        at += label.size();
+      }
       for (uint32_t i = node->numbers; i < node->numbers_end && numbers_[i] < best; ++i) {
         if (takes(numbers_[i])) best = numbers_[i];
       }
-      if (at == text.size()) break;
+      if (node->children_count == 0 || at == text.size()) break;
       const size_t child =
           std::string_view(heads_.data() + node->children, node->children_count).find(text[at]);
       if (child == std::string_view::npos) break;
