@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "absl/hash/hash.h"
-#include "absl/strings/string_view.h"
 #include "engine/shard.h"
 
 namespace quota::engine {
@@ -41,9 +39,7 @@ Engine::Shard& Engine::shard_of(size_t hash) const {
   return *shards_[(hash >> 58) & (shards_.size() - 1)];
 }
 
-size_t Engine::hash_of(std::string_view subject) {
-  return absl::HashOf(absl::string_view(subject.data(), subject.size()));
-}
+size_t Engine::hash_of(std::string_view subject) { return SubjectTable::hash_of(subject); }
 
 void Engine::prefetch_index(const Charge& charge) const {
   shard_of(charge.hash).prefetch_index(charge.hash, charge.anonymous);

@@ -75,6 +75,34 @@ RC_GTEST_PROP(SubjectIndex, HoldsWhatAMapHolds, ()) {
   }
 }
 
+TEST(Record, ItsPartsDoNotWriteOverEachOther) {
+  Record record;
+  record.seen_s = 0xffff'ffff;
+  record.live = record.waited_for = true;
+  record.key = "c:acme";
+  Bucket full;
+  full.advance(1, 60'000, 1500);
+  full.take(1000);
+  full.advance(2, 60'000, 1500);
+  record.bucket = full;
+  record.bucket = Bucket{};
+  record.bucket.advance(1, 1000, 1500);
+  record.month = Month{};
+  record.month = Month{.used = 5, .period = 7, .billing_day = 31, .loaded = true};
+  record.month.overdue = true;
+  EXPECT_EQ(record.seen_s, 0xffff'ffff);
+  EXPECT_TRUE(record.live);
+  EXPECT_TRUE(record.waited_for);
+  EXPECT_EQ(record.key, "c:acme");
+  const Bucket copy = record.bucket;
+  record.seen_s = 0;
+  record.live = record.waited_for = false;
+  EXPECT_EQ(record.bucket.level(), copy.level());
+  EXPECT_TRUE(record.month.loaded);
+  EXPECT_TRUE(record.month.overdue);
+  EXPECT_EQ(record.month.billing_day, 31);
+}
+
 // Says nothing by itself but under a sanitizer: the table grows, and chunks are added, while others
 // look at it without a lock.
 TEST(SubjectTable, MayBePrefetchedWhileItChanges) {

@@ -1,5 +1,8 @@
 #include "engine/subject_table.h"
 
+#include "absl/hash/hash.h"
+#include "absl/strings/string_view.h"
+
 namespace quota::engine {
 
 SubjectTable::SubjectTable(size_t capacity)
@@ -7,11 +10,12 @@ SubjectTable::SubjectTable(size_t capacity)
       chunks_(std::make_unique<std::atomic<Record*>[]>((capacity + kChunk - 1) / kChunk)),
       index_(capacity) {}
 
+size_t SubjectTable::hash_of(std::string_view key) {
+  return absl::HashOf(absl::string_view(key.data(), key.size()));
+}
+
 Record* SubjectTable::find(std::string_view key, size_t hash) {
-  const uint32_t slot = index_.find(hash, [&](uint32_t at_slot) {
-    const Record& record = at(at_slot);
-    return record.hash == hash && record.key == key;
-  });
+  const uint32_t slot = index_.find(hash, [&](uint32_t at_slot) { return at(at_slot).key == key; });
   return slot == SubjectIndex::kNone ? nullptr : &at(slot);
 }
 
@@ -31,16 +35,16 @@ Record& SubjectTable::insert(std::string_view key, size_t hash) {
   Record& record = at(slot);
   record = Record{};
   record.key.assign(key);
-  record.hash = hash;
   record.live = true;
   index_.insert(hash, slot);
   return record;
 }
 
 void SubjectTable::erase(Record& record) {
+  const size_t hash = hash_of(record.key);
   const uint32_t slot =
-      index_.find(record.hash, [&](uint32_t at_slot) { return &at(at_slot) == &record; });
-  index_.erase(record.hash, slot);
+      index_.find(hash, [&](uint32_t at_slot) { return &at(at_slot) == &record; });
+  index_.erase(hash, slot);
   free_.push_back(slot);
   record = Record{};
 }

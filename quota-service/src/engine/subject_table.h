@@ -27,17 +27,18 @@ struct Month {
   bool overdue = false;  // the reserve in flight has outlasted a waiter's patience
 };
 
-// All that is kept of one subject.
-struct Record {
+// All that is kept of one subject: two lines of the cache, so that one more would be one more to
+// wait for. The two that may overlap have room at their ends, which is used.
+struct alignas(64) Record {
+  [[no_unique_address]] Bucket bucket;
+  uint32_t seen_s = 0;  // monotonic
   std::string key;
-  size_t hash = 0;
-  Bucket bucket;
-  Month month;
-  std::unique_ptr<Lease> lease;  // where the store is shared; the bucket is then only a view
-  uint32_t seen_s = 0;           // monotonic
+  [[no_unique_address]] Month month;
   bool live = false;
-  bool waited_for = false;  // a check waits for the store
+  bool waited_for = false;       // a check waits for the store
+  std::unique_ptr<Lease> lease;  // where the store is shared; the bucket is then only a view
 };
+static_assert(sizeof(Record) == 128);
 
 // Subjects by key: records lie in chunks that never move, and an index says which is whose.
 class SubjectTable {
@@ -45,6 +46,8 @@ class SubjectTable {
   explicit SubjectTable(size_t capacity);
   SubjectTable(const SubjectTable&) = delete;
   SubjectTable& operator=(const SubjectTable&) = delete;
+
+  static size_t hash_of(std::string_view key);
 
   Record* find(std::string_view key, size_t hash);
   // The key must not be in the table, which must not be full.
