@@ -25,6 +25,8 @@ SubjectIndex::SubjectIndex(size_t most) : shift_(32 - kFirstBits) {
   void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
+  // Of a table with few entries a few small pages are needed, not huge ones.
+  madvise(memory, bytes, MADV_NOHUGEPAGE);
   entries_ = {static_cast<Entry*>(memory), Unmap{bytes}};
 }
 
