@@ -39,13 +39,23 @@ Engine::Shard& Engine::shard_of(size_t hash) const {
   return *shards_[(hash >> 58) & (shards_.size() - 1)];
 }
 
+size_t Engine::hash_of(std::string_view subject) { return SubjectTable::hash_of(subject); }
+
+void Engine::prefetch_index(const Charge& charge) const {
+  shard_of(charge.hash).prefetch_index(charge.hash, charge.anonymous);
+}
+
+void Engine::prefetch_record(const Charge& charge) const {
+  shard_of(charge.hash).prefetch_record(charge.hash, charge.anonymous);
+}
+
 bool Engine::decide(const Charge& charge, Now now, Decision& decision, MakeWaiter make_waiter) {
   if (charge.mode == policy::Mode::kOff || charge.limits.unlimited()) {
     decision = Decision{};
     decision.reason = charge.mode == policy::Mode::kOff ? Reason::kOff : Reason::kUnlimited;
     return true;
   }
-  const size_t hash = SubjectTable::hash_of(charge.subject);
+  const size_t hash = charge.hash != 0 ? charge.hash : hash_of(charge.subject);
   Shard& shard = shard_of(hash);
   int64_t waiting_before;
   {
@@ -66,7 +76,7 @@ void Engine::tell(std::vector<Settled>& settled) {
 void Engine::on_grants(const std::vector<Grant>& grants, Now now) {
   std::vector<Settled> settled;
   for (const Grant& grant : grants) {
-    const size_t hash = SubjectTable::hash_of(grant.month.subject);
+    const size_t hash = hash_of(grant.month.subject);
     Shard& shard = shard_of(hash);
     const std::lock_guard lock(shard.mutex);
     shard.on_grant(grant, hash, now, settled);
@@ -110,7 +120,7 @@ int64_t Engine::tend(Now now) {
 }
 
 void Engine::reset(std::string_view subject, bool anonymous, int billing_day, Now now) {
-  const size_t hash = SubjectTable::hash_of(subject);
+  const size_t hash = hash_of(subject);
   Shard& shard = shard_of(hash);
   std::vector<Settled> settled;
   {
@@ -131,7 +141,7 @@ std::vector<SavedBucket> Engine::close(Now now) {
 
 void Engine::restore(const std::vector<SavedBucket>& buckets, Now now) {
   for (const SavedBucket& bucket : buckets) {
-    const size_t hash = SubjectTable::hash_of(bucket.subject);
+    const size_t hash = hash_of(bucket.subject);
     Shard& shard = shard_of(hash);
     const std::lock_guard lock(shard.mutex);
     shard.restore(bucket, hash, now);
@@ -149,7 +159,7 @@ EngineStats Engine::stats() const {
 }
 
 std::optional<LeaseView> Engine::lease_of(std::string_view subject, Now now) const {
-  const size_t hash = SubjectTable::hash_of(subject);
+  const size_t hash = hash_of(subject);
   Shard& shard = shard_of(hash);
   const std::lock_guard lock(shard.mutex);
   return shard.lease_of(subject, hash, now);

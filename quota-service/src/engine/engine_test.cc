@@ -155,6 +155,19 @@ TEST_F(EngineTest, ANewMonthStartsAtTheBillingDay) {
   EXPECT_EQ(allowed_of(20, charge), 10);
 }
 
+TEST_F(EngineTest, WhatIsFetchedAheadIsDecidedAsWhatIsNot) {
+  Charge charge = free_tier();
+  for (int i = 0; i < 200; ++i) {
+    charge.hash = i % 2 == 0 ? 0 : Engine::hash_of(charge.subject);
+    if (charge.hash != 0) {
+      engine_.prefetch_index(charge);
+      engine_.prefetch_record(charge);
+    }
+    EXPECT_EQ(decide(charge).outcome, i < 100 ? Outcome::kAllowed : Outcome::kDenied);
+  }
+  EXPECT_EQ(engine_.stats().consumers, 1);
+}
+
 TEST_F(EngineTest, AnUnlimitedTierHasNoLimitsAndNoState) {
   const Charge charge{.subject = "c:big", .limits = {}, .cost = kUnit};
   const Decision decision = decide(charge);
@@ -393,6 +406,16 @@ TEST_F(SmallEngineTest, AtTheCapNewcomersAreRefusedUntilSomebodyMayBeForgotten) 
   }
   pass(60 * kSecond);
   EXPECT_EQ(decide(anonymous("a:new")).outcome, Outcome::kAllowed);
+}
+
+TEST_F(SmallEngineTest, OfMoreBucketsThanFitAsManyAsFitAreTakenUp) {
+  std::vector<SavedBucket> saved;
+  for (int i = 0; i < 9; ++i) {
+    saved.push_back({"c:" + std::to_string(i), false, 100 * kUnit, 0, now_.unix_us});
+  }
+  engine_.restore(saved, now_);
+  EXPECT_EQ(engine_.stats().consumers, 4);
+  EXPECT_EQ(decide(free_tier("c:0")).reason, Reason::kMinute);
 }
 
 TEST_F(SmallEngineTest, InShadowModeNotEvenTheCapRefuses) {

@@ -369,7 +369,8 @@ void Engine::Shard::close(Now now, std::vector<SavedBucket>& saved) {
 
 void Engine::Shard::restore(const SavedBucket& bucket, size_t hash, Now now) {
   SubjectTable& subjects = table(bucket.anonymous);
-  if (subjects.find(bucket.subject, hash) != nullptr) return;
+  // More than fit may have been saved under a larger bound.
+  if (subjects.full() || subjects.find(bucket.subject, hash) != nullptr) return;
   Record& record = subjects.insert(bucket.subject, hash);
   record.bucket.restore(bucket.limit, bucket.level, now.mono_us, now.unix_us - bucket.unix_us);
   record.seen_s = seconds(now.mono_us);

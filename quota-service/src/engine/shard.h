@@ -20,8 +20,8 @@ struct Engine::Settled {
   Decision decision;
 };
 
-// A part of the subjects with the lock that guards them. Every method but the constructor expects
-// the caller to hold `mutex`; none does I/O.
+// A part of the subjects with the lock that guards them. Every method but the constructor and
+// the prefetches expects the caller to hold `mutex`; none does I/O.
 struct Engine::Shard {
  public:
   Shard(const EngineOptions& options, size_t consumers, size_t anonymous, Store& store);
@@ -43,6 +43,14 @@ struct Engine::Shard {
   void restore(const SavedBucket& bucket, size_t hash, Now now);
   void add_to(EngineStats& stats) const;
   std::optional<LeaseView> lease_of(std::string_view subject, size_t hash, Now now);
+
+  // These two expect no lock.
+  void prefetch_index(size_t hash, bool anonymous) const {
+    (anonymous ? anonymous_ : consumers_).prefetch_index(hash);
+  }
+  void prefetch_record(size_t hash, bool anonymous) const {
+    (anonymous ? anonymous_ : consumers_).prefetch_record(hash);
+  }
 
  private:
   enum class Attempt { kDecided, kNeedsStore };

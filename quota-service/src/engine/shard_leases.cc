@@ -208,7 +208,8 @@ void Engine::Shard::take_in(Record& record, const Grant& grant, Now now) {
     look();
     // Not all subjects at the same moment.
     lease.ask_again_us =
-        now.mono_us + kAskAgainUs + static_cast<int64_t>(record.hash % (kAskAgainUs / 2));
+        now.mono_us + kAskAgainUs +
+        static_cast<int64_t>(SubjectTable::hash_of(record.key) % (kAskAgainUs / 2));
     return;
   }
   if (grant.has_month && grant.month.period == month.period) {

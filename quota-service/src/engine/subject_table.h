@@ -1,16 +1,15 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
-#include "absl/hash/hash.h"
-#include "absl/strings/string_view.h"
 #include "engine/bucket.h"
 #include "engine/lease.h"
+#include "engine/subject_index.h"
 
 namespace quota::engine {
 
@@ -28,37 +27,49 @@ struct Month {
   bool overdue = false;  // the reserve in flight has outlasted a waiter's patience
 };
 
-// All that is kept of one subject.
-struct Record {
+// All that is kept of one subject: two lines of the cache, so that one more would be one more to
+// wait for. The two that may overlap have room at their ends, which is used.
+struct alignas(64) Record {
+  [[no_unique_address]] Bucket bucket;
+  uint32_t seen_s = 0;  // monotonic
   std::string key;
-  size_t hash = 0;
-  Bucket bucket;
-  Month month;
-  std::unique_ptr<Lease> lease;  // where the store is shared; the bucket is then only a view
-  uint32_t seen_s = 0;           // monotonic
+  [[no_unique_address]] Month month;
   bool live = false;
-  bool waited_for = false;  // a check waits for the store
+  bool waited_for = false;       // a check waits for the store
+  std::unique_ptr<Lease> lease;  // where the store is shared; the bucket is then only a view
 };
+static_assert(sizeof(Record) == 128);
 
-// Subjects by key: records lie in chunks that never move, and a set of 4-byte slots finds them.
+// Subjects by key: records lie in chunks that never move, and an index says which is whose.
 class SubjectTable {
  public:
-  explicit SubjectTable(size_t capacity)
-      : capacity_(capacity), slots_(0, Hash{this}, Equal{this}) {}
+  explicit SubjectTable(size_t capacity);
   SubjectTable(const SubjectTable&) = delete;
   SubjectTable& operator=(const SubjectTable&) = delete;
 
-  static size_t hash_of(std::string_view key) {
-    return absl::HashOf(absl::string_view(key.data(), key.size()));
-  }
+  static size_t hash_of(std::string_view key);
 
   Record* find(std::string_view key, size_t hash);
   // The key must not be in the table, which must not be full.
   Record& insert(std::string_view key, size_t hash);
   void erase(Record& record);
 
-  size_t size() const { return slots_.size(); }
-  bool full() const { return slots_.size() >= capacity_; }
+  size_t size() const { return index_.size(); }
+  bool full() const { return index_.size() >= capacity_; }
+
+  // These two are for everybody, under no lock: they bring what find() reads into the cache, and
+  // read nothing themselves but the index and the places of chunks, which stay where they are.
+  void prefetch_index(size_t hash) const { index_.prefetch(hash); }
+  void prefetch_record(size_t hash) const {
+    const uint32_t slot = index_.hint(hash);
+    if (slot >= capacity_) return;
+    const Record* const chunk = chunks_[slot / kChunk].load(std::memory_order_relaxed);
+    if (chunk == nullptr) return;
+    const char* const record = reinterpret_cast<const char*>(chunk + slot % kChunk);
+    for (size_t line = 0; line < sizeof(Record); line += kLine) {
+      __builtin_prefetch(record + line, 1);
+    }
+  }
 
   // Calls visit(record) for up to `count` places from where the last walk ended, round and round,
   // until it returns false. Erasing the visited record is allowed.
@@ -79,37 +90,19 @@ class SubjectTable {
 
  private:
   static constexpr size_t kChunk = 256;
+  static constexpr size_t kLine = 64;  // of the cache
 
-  struct Probe {
-    std::string_view key;
-    size_t hash;
-  };
-  struct Hash {
-    using is_transparent = void;
-    const SubjectTable* table;
-    size_t operator()(uint32_t slot) const { return table->at(slot).hash; }
-    size_t operator()(const Probe& probe) const { return probe.hash; }
-  };
-  struct Equal {
-    using is_transparent = void;
-    const SubjectTable* table;
-    bool operator()(uint32_t a, uint32_t b) const { return a == b; }
-    bool operator()(uint32_t slot, const Probe& probe) const {
-      const Record& record = table->at(slot);
-      return record.hash == probe.hash && record.key == probe.key;
-    }
-    bool operator()(const Probe& probe, uint32_t slot) const { return (*this)(slot, probe); }
-  };
-
-  Record& at(uint32_t slot) { return chunks_[slot / kChunk][slot % kChunk]; }
-  const Record& at(uint32_t slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
+  Record& at(uint32_t slot) const {
+    return chunks_[slot / kChunk].load(std::memory_order_relaxed)[slot % kChunk];
+  }
 
   const size_t capacity_;
-  std::vector<std::unique_ptr<Record[]>> chunks_;
-  size_t used_places_ = 0;      // places that have ever held a record
-  std::vector<uint32_t> free_;  // of those, the ones that hold none now
+  std::vector<std::unique_ptr<Record[]>> owned_;
+  const std::unique_ptr<std::atomic<Record*>[]> chunks_;  // the same, for as many as may come
+  size_t used_places_ = 0;                                // places that have ever held a record
+  std::vector<uint32_t> free_;                            // of those, the ones that hold none now
   size_t hand_ = 0;
-  absl::flat_hash_set<uint32_t, Hash, Equal> slots_;
+  SubjectIndex index_;
 };
 
 }  // namespace quota::engine

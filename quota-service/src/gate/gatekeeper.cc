@@ -23,32 +23,42 @@ void Gatekeeper::begin(Now now) {
   resolver_.begin(*policy_, generation_, now);
 }
 
-Case Gatekeeper::assess(const identity::Check& check,
-                        const std::shared_ptr<identity::Awaiter>& awaiter) {
-  Case assessed;
-  assessed.subject = &resolver_.resolve(check, awaiter);
-  if (assessed.subject->kind == identity::Kind::kPending) [[unlikely]]
+const Case& Gatekeeper::assess(const identity::Check& check,
+                               const std::shared_ptr<identity::Awaiter>& awaiter, size_t place) {
+  Case& assessed = cases_[place];
+  const identity::Subject& subject = resolver_.resolve(check, awaiter, place);
+  assessed.subject = &subject;
+  if (subject.kind == identity::Kind::kPending) [[unlikely]]
     return assessed;
-  assessed.endpoint = &policy_->endpoints.match(check.method, check.path);
-  const identity::Subject& subject = *assessed.subject;
-  assessed.charge = {.subject = subject.key,
-                     .anonymous = subject.kind != identity::Kind::kConsumer,
-                     .limits = policy_->attribute_overrides.empty()
-                                   ? subject.limits
-                                   : identity::limits_for(check, subject, *policy_),
-                     .burst_milli = policy_->burst_milli,
-                     .billing_day = subject.billing_day,
-                     .cost = assessed.endpoint->cost * int64_t{check.hits},
-                     .peek = check.peek,
-                     .mode = policy_->mode,
-                     .store_lost = policy_->store_lost};
-  if (assessed.charge.limits.minute != subject.limits.minute && engine_.is_shared() &&
-      assessed.charge.limits.minute >= 0) {
+  const policy::EndpointRule& endpoint = policy_->endpoints.match(check.method, check.path);
+  assessed.endpoint = &endpoint;
+  engine::Charge& charge = assessed.charge;
+  charge.subject = subject.key;
+  charge.anonymous = subject.kind != identity::Kind::kConsumer;
+  charge.limits = policy_->attribute_overrides.empty()
+                      ? subject.limits
+                      : identity::limits_for(check, subject, *policy_);
+  charge.burst_milli = policy_->burst_milli;
+  charge.billing_day = subject.billing_day;
+  charge.cost = endpoint.cost * int64_t{check.hits};
+  charge.peek = check.peek;
+  charge.mode = policy_->mode;
+  charge.store_lost = policy_->store_lost;
+  if (charge.limits.minute != subject.limits.minute && engine_.is_shared() &&
+      charge.limits.minute >= 0) {
     // Leases are of one bucket under one limit, and the next request comes under the other again.
-    own_bucket_.assign(1, engine::kOwnBucket);
-    own_bucket_.append(std::to_string(assessed.charge.limits.minute)).append(":");
-    own_bucket_.append(subject.key);
-    assessed.charge.subject = own_bucket_;
+    std::string& own_bucket = own_buckets_[place];
+    own_bucket.assign(1, engine::kOwnBucket);
+    own_bucket.append(std::to_string(charge.limits.minute)).append(":");
+    own_bucket.append(subject.key);
+    charge.subject = own_bucket;
+    charge.hash = engine::Engine::hash_of(own_bucket);
+  } else if (charge.anonymous) {
+    charge.hash = engine::Engine::hash_of(subject.key);
+  } else {
+    identity::Notes& notes = subject.notes;
+    if (notes.key_hash == 0) notes.key_hash = engine::Engine::hash_of(subject.key);
+    charge.hash = notes.key_hash;
   }
   return assessed;
 }

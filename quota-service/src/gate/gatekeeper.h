@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,7 +22,8 @@ struct Case {
 };
 
 // From the facts of a request to a decision: who asks, what it costs, what they may have, what they
-// have left. One per thread; everything a Case points to is valid until the next assess().
+// have left. One per thread. A Case is valid until the next begin(), or until its place or the
+// first one is used again.
 class Gatekeeper {
  public:
   Gatekeeper(engine::Engine& engine, const policy::LivePolicy& live,
@@ -32,8 +34,11 @@ class Gatekeeper {
 
   // With an awaiter, the subject may be kPending: there is nothing to be decided then before the
   // awaiter has been told that its look-up has ended.
-  Case assess(const identity::Check& check,
-              const std::shared_ptr<identity::Awaiter>& awaiter = nullptr);
+  const Case& assess(const identity::Check& check,
+                     const std::shared_ptr<identity::Awaiter>& awaiter = nullptr, size_t place = 0);
+  // Hints before several cases are decided, as Engine::prefetch_index and prefetch_record.
+  void prefetch_index(const Case& assessed) const { engine_.prefetch_index(assessed.charge); }
+  void prefetch_record(const Case& assessed) const { engine_.prefetch_record(assessed.charge); }
   // As Engine::decide: false when a waiter was taken and will be told. It adds for itself that a
   // decision about an uncertain subject is degraded.
   bool decide(const Case& assessed, engine::Decision& decision,
@@ -53,7 +58,8 @@ class Gatekeeper {
   std::shared_ptr<const policy::Policy> policy_;
   uint64_t generation_ = 0;
   Now now_;
-  std::string own_bucket_;  // reused
+  std::array<Case, identity::kPlaces> cases_;
+  std::array<std::string, identity::kPlaces> own_buckets_;  // reused
 };
 
 }  // namespace quota::gate

@@ -28,7 +28,7 @@ const Finding* CredentialCache::find(const CredentialKey& key, int64_t unix_s) {
 
 const Finding& CredentialCache::insert(const CredentialKey& key, Finding finding) {
   if (young_.size() >= generation_size_ && !young_.contains(key)) {
-    old_ = std::exchange(young_, {});
+    forgotten_.push_back(std::exchange(old_, std::exchange(young_, {})));
   }
   return young_.insert_or_assign(key, std::move(finding)).first->second;
 }
@@ -36,6 +36,7 @@ const Finding& CredentialCache::insert(const CredentialKey& key, Finding finding
 void CredentialCache::clear() {
   young_.clear();
   old_.clear();
+  forgotten_.clear();
 }
 
 }  // namespace quota::identity

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/siphash.h"
@@ -32,17 +33,27 @@ struct Finding {
 
 // Remembers at most `capacity` findings in two generations. What is asked for moves to the young
 // one; when that is half of the capacity it becomes the old one, and what nobody has asked for
-// since is dropped as a whole. A flood of strange credentials therefore costs bounded memory, and
+// since is forgotten as a whole. A flood of strange credentials therefore costs bounded memory, and
 // whoever is busy stays.
+//
+// A subject that was found stays where it is until drop_forgotten() or clear(), however many others
+// are found or put in meanwhile, as long as `unix_s` stays the same: a finding that stands is
+// replaced by none, and what is forgotten is only put aside.
 class CredentialCache {
  public:
   explicit CredentialCache(size_t capacity);
 
-  // Null when there is no finding that stands at `unix_s`. Valid until the next call.
+  // Null when there is no finding that stands at `unix_s`. The finding is valid until the next
+  // call, its subject for longer.
   const Finding* find(const CredentialKey& key, int64_t unix_s);
   const Finding& insert(const CredentialKey& key, Finding finding);
+  void drop_forgotten() {
+    if (!forgotten_.empty()) [[unlikely]]
+      forgotten_.clear();
+  }
   void clear();
 
+  // What is forgotten is not found again and does not count.
   size_t size() const { return young_.size() + old_.size(); }
 
  private:
@@ -54,6 +65,7 @@ class CredentialCache {
   const size_t generation_size_;
   Generation young_;
   Generation old_;
+  std::vector<Generation> forgotten_;
 };
 
 }  // namespace quota::identity

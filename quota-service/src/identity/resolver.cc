@@ -3,6 +3,7 @@
 #include <strings.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <utility>
 
@@ -40,10 +41,12 @@ class Resolver::Impl {
  public:
   Impl(Directory& directory, ResolverLimits limits)
       : directory_(directory), cache_(limits.cached_credentials) {
-    // Room for the longest key, so that no address allocates.
-    anonymous_.key.reserve(kAnonymousKey.size() + 16);
-    allowlisted_.key.reserve(kAnonymousKey.size() + 16);
-    pending_.kind = Kind::kPending;
+    for (Place& place : places_) {
+      // Room for the longest key, so that no address allocates.
+      place.anonymous.key.reserve(kAnonymousKey.size() + 16);
+      place.allowlisted.key.reserve(kAnonymousKey.size() + 16);
+      place.pending.kind = Kind::kPending;
+    }
   }
 
   void begin(const policy::Policy& policy, uint64_t policy_generation, Now now) {
@@ -60,7 +63,10 @@ class Resolver::Impl {
     prepare_for_policy();
   }
 
-  const Subject& resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter) {
+  const Subject& resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter,
+                         size_t place) {
+    if (place == 0) cache_.drop_forgotten();
+    place_ = &places_[place];
     awaiter_ = &awaiter;
     is_uncertain_ = false;
     const policy::Tier* const asserted = asserted_tier(check);
@@ -80,9 +86,9 @@ class Resolver::Impl {
     }
     if (!refused.empty() &&
         policy_->identity.unknown_credentials == policy::UnknownCredentials::kReject) {
-      rejected_.how = refused;
-      rejected_.is_uncertain = is_uncertain_;
-      return rejected_;
+      place_->rejected.how = refused;
+      place_->rejected.is_uncertain = is_uncertain_;
+      return place_->rejected;
     }
     return by_address(check.client_ip);
   }
@@ -99,16 +105,23 @@ class Resolver::Impl {
       subject.limits = limits;
       subject.how = how;
     };
-    prepare(anonymous_, Kind::kAnonymous, anonymous.limits, "anonymous");
-    prepare(allowlisted_, Kind::kAnonymous, anonymous.allowlist_limits, "allowlist");
-    prepare(rejected_, Kind::kRejected, anonymous.limits, "");
+    for (Place& place : places_) {
+      prepare(place.anonymous, Kind::kAnonymous, anonymous.limits, "anonymous");
+      prepare(place.allowlisted, Kind::kAnonymous, anonymous.allowlist_limits, "allowlist");
+      prepare(place.rejected, Kind::kRejected, anonymous.limits, "");
+    }
+    last_tier_ = nullptr;
     verifier_.reset();
     if (policy_->identity.jwt) verifier_.emplace(*policy_->identity.jwt);
   }
 
-  const policy::Tier* asserted_tier(const Check& check) const {
+  const policy::Tier* asserted_tier(const Check& check) {
     if (!policy_->identity.trust_tier || check.tier.empty()) return nullptr;
-    return policy_->find_tier(check.tier);
+    // Most checks say the same tier as the one before.
+    if (last_tier_ == nullptr || last_tier_->name != check.tier) {
+      last_tier_ = policy_->find_tier(check.tier);
+    }
+    return last_tier_;
   }
 
   // Each of these gives null when the credential stands for nobody.
@@ -156,15 +169,15 @@ class Resolver::Impl {
   const Subject* remembered(Credential kind, std::string_view value, const policy::Tier* asserted,
                             Look look) {
     CredentialKey key{.hash = siphash128(secret_, value), .kind = kind, .asserted_tier = 0};
-    if (asserted) key.asserted_tier = static_cast<uint32_t>(asserted - policy_->tiers.data()) + 1;
+    if (asserted) key.asserted_tier = asserted->index + 1;
     if (const Finding* finding = cache_.find(key, unix_s_)) return finding->subject.get();
     is_pending_ = false;
     lasts_us_ = Answer::kForever;
     Finding found = look();
-    if (is_pending_) return &pending_;
+    if (is_pending_) return &place_->pending;
     if (is_uncertain_) {
-      passing_ = std::move(found.subject);
-      return passing_.get();
+      place_->passing = std::move(found.subject);
+      return place_->passing.get();
     }
     if (lasts_us_ != Answer::kForever) {
       found.from_unix_s = std::max(found.from_unix_s, unix_s_);
@@ -184,7 +197,7 @@ class Resolver::Impl {
       case Answer::State::kPending:
         if (*awaiter_) {
           is_pending_ = true;
-          pending_.lookup = answer.lookup;
+          place_->pending.lookup = answer.lookup;
           break;
         }
         [[fallthrough]];
@@ -231,9 +244,9 @@ class Resolver::Impl {
   const Subject& by_address(std::string_view client_ip) {
     const std::optional<IpAddress> address = IpAddress::from_bytes(client_ip);
     if (!address) {
-      anonymous_.key = kAnonymousKey;
-      anonymous_.is_uncertain = is_uncertain_;
-      return anonymous_;
+      place_->anonymous.key = kAnonymousKey;
+      place_->anonymous.is_uncertain = is_uncertain_;
+      return place_->anonymous;
     }
     const policy::Anonymous& anonymous = policy_->anonymous;
     const auto entry = std::ranges::find_if(
@@ -242,7 +255,7 @@ class Resolver::Impl {
     // An address that is listed apart from the rest of its prefix must not share their bucket.
     const bool whole = address->is_v4() || (listed && entry->bits > anonymous.ipv6_prefix);
     const IpAddress client = whole ? *address : address->prefix(anonymous.ipv6_prefix);
-    Subject& subject = listed ? allowlisted_ : anonymous_;
+    Subject& subject = listed ? place_->allowlisted : place_->anonymous;
     subject.key = kAnonymousKey;
     subject.key += client.bytes();
     subject.is_uncertain = is_uncertain_;
@@ -258,20 +271,25 @@ class Resolver::Impl {
   int64_t mono_us_ = 0;
   int64_t unix_s_ = 0;
   std::optional<JwtVerifier> verifier_;
-  // What changes from one client to the next is only the key.
-  Subject anonymous_;
-  Subject allowlisted_;
-  Subject rejected_;
+  const policy::Tier* last_tier_ = nullptr;  // that was asserted; of policy_
+  // Subjects that are not in the cache, of one check. What changes from one anonymous client to the
+  // next is only the key.
+  struct Place {
+    Subject anonymous;
+    Subject allowlisted;
+    Subject rejected;
+    Subject pending;
+    std::unique_ptr<const Subject> passing;  // a result that is not kept
+  };
+  std::array<Place, kPlaces> places_;
 
   // Of the check that is being resolved.
+  Place* place_ = nullptr;
   const std::shared_ptr<Awaiter>* awaiter_ = nullptr;
   bool is_uncertain_ = false;  // some look-up was not possible, or would take time
   // Of the credential that is being looked at.
   bool is_pending_ = false;
   int64_t lasts_us_ = Answer::kForever;
-  // Results that are not kept.
-  Subject pending_;
-  std::unique_ptr<const Subject> passing_;
 };
 
 Resolver::Resolver(Directory& directory, ResolverLimits limits)
@@ -283,8 +301,9 @@ void Resolver::begin(const policy::Policy& policy, uint64_t policy_generation, N
   impl_->begin(policy, policy_generation, now);
 }
 
-const Subject& Resolver::resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter) {
-  return impl_->resolve(check, awaiter);
+const Subject& Resolver::resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter,
+                                 size_t place) {
+  return impl_->resolve(check, awaiter, place);
 }
 
 size_t Resolver::cached() const { return impl_->cached(); }

@@ -18,6 +18,9 @@ struct ResolverLimits {
 // A longer API key is unknown without being looked for.
 inline constexpr size_t kMaxApiKeyBytes = 4096;
 
+// Subjects of so many checks can be held at once.
+inline constexpr size_t kPlaces = 16;
+
 // Says who sends a request. One per thread: it caches what SHA-256, signature checks and look-ups
 // have found, in bounded memory, and forgets all of it when the policy or the directory changes.
 class Resolver {
@@ -30,10 +33,12 @@ class Resolver {
   // To be called before a batch. The policy must stay alive until the next call.
   void begin(const policy::Policy& policy, uint64_t policy_generation, Now now);
 
-  // The subject is valid until the next call of begin() or resolve(). With an awaiter it may be
-  // kPending: then the awaiter will be told when its look-up has ended, and the check can be
-  // resolved. Without one, what is not known at once counts as unknown.
-  const Subject& resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter = nullptr);
+  // The subject is valid until the next call of begin() or until the same place, or the first one,
+  // is used again. With an awaiter it may be kPending: then the awaiter will be told when its
+  // look-up has ended, and the check can be resolved. Without one, what is not known at once counts
+  // as unknown.
+  const Subject& resolve(const Check& check, const std::shared_ptr<Awaiter>& awaiter = nullptr,
+                         size_t place = 0);
 
   size_t cached() const;  // credentials, never more than the limit
 

@@ -110,6 +110,27 @@ TEST_F(ResolverCacheTest, ASmallestCacheStillAnswersRight) {
   }
 }
 
+TEST_F(ResolverCacheTest, ASubjectStaysUntilTheFirstPlaceIsUsedAgain) {
+  Resolver resolver(directory_, {.cached_credentials = 0});
+  resolver.begin(policy_, 1, test::at(kNow));
+  std::vector<const Subject*> subjects;
+  std::vector<std::string> addresses;
+  for (size_t place = 0; place < kPlaces; ++place) {
+    addresses.push_back(test::ip("192.0.2." + std::to_string(place)));
+    const std::string name = "consumer-with-a-long-name-" + std::to_string(place);
+    Check check;
+    check.client_ip = addresses.back();
+    if (place % 2 == 0) check.consumer = name;
+    subjects.push_back(&resolver.resolve(check, nullptr, place));
+  }
+  for (size_t place = 0; place < kPlaces; ++place) {
+    EXPECT_EQ(subjects[place]->key, place % 2 == 0
+                                        ? "c:consumer-with-a-long-name-" + std::to_string(place)
+                                        : "a:" + addresses[place]);
+  }
+  EXPECT_LE(resolver.cached(), 2u);
+}
+
 TEST_F(ResolverCacheTest, ARevokedKeyStopsWithTheNextBatch) {
   EXPECT_EQ(resolve_key("managed key").consumer, "managed");
   directory_.remove("managed");

@@ -17,6 +17,7 @@ enum class Kind {
 // What others remember about a subject for as long as its thread does; not part of who it is, and
 // nothing that must not be lost.
 struct Notes {
+  size_t key_hash = 0;  // of gate::Gatekeeper, for consumers: what the engine calls the key
   // Of usage::Meter: where the subject is counted, and where it was counted last.
   uint64_t account_table = 0;  // in which the others are; 0: nowhere
   const void* rule = nullptr;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/string_map.h"
+#include "policy/prefix_tree.h"
 
 namespace quota::policy {
 
@@ -14,7 +15,8 @@ struct EndpointRule {
   std::string method;  // empty: any
   std::string path;    // without the trailing *
   bool prefix = false;
-  int64_t cost = 0;  // milli
+  int64_t cost = 0;    // milli
+  uint32_t index = 0;  // in Endpoints::rules(); of the fallback, one past the last
 };
 
 // The price list: the first rule that matches a request decides; none means the default cost.
@@ -33,7 +35,7 @@ class Endpoints {
   EndpointRule fallback_{.name = "default", .method = {}, .path = {}, .prefix = true, .cost = 1000};
   // Rules that match one exact path, in order, and the rest: few are looked at per request.
   StringMap<std::vector<uint32_t>> exact_;
-  std::vector<uint32_t> prefixes_;
+  PrefixTree prefixes_;
 };
 
 }  // namespace quota::policy

@@ -62,24 +62,53 @@ TEST(Endpoints, LetTheFirstRuleWinWhetherExactOrPrefix) {
   EXPECT_EQ(endpoints.match("GET", "/v2").name, " /");
 }
 
+TEST(Endpoints, TellPrefixesApartThatBeginAlike) {
+  const Endpoints endpoints(
+      {rule("", "/api/orders/", true), rule("", "/api/order", true), rule("POST", "/api/", true),
+       rule("", "/api/users/", true), rule("", "/api/orders/", true)},
+      0);
+  EXPECT_EQ(endpoints.match("GET", "/api/orders/1").index, 0u);
+  EXPECT_EQ(endpoints.match("GET", "/api/orders").index, 1u);
+  EXPECT_EQ(endpoints.match("POST", "/api/users/1").index, 2u);
+  EXPECT_EQ(endpoints.match("GET", "/api/users/1").index, 3u);
+  EXPECT_EQ(endpoints.match("GET", "/api/user").index, 5u);
+  EXPECT_EQ(endpoints.match("GET", "/ap").name, "default");
+}
+
+TEST(Endpoints, TellManyPrefixesApart) {
+  std::vector<EndpointRule> rules;
+  for (int i = 0; i < 1000; ++i) rules.push_back(rule("", "/r" + std::to_string(i) + "/", true));
+  const Endpoints endpoints(rules, 0);
+  for (uint32_t i = 0; i < 1000; ++i) {
+    EXPECT_EQ(endpoints.match("GET", "/r" + std::to_string(i) + "/x").index, i);
+  }
+  const Endpoints copy = endpoints;
+  EXPECT_EQ(&copy.match("GET", "/r7/x"), &copy.rules()[7]);
+}
+
 TEST(Endpoints, TakeAnyBytesForAPath) {
   const Endpoints endpoints({rule("", "/a", true)}, 0);
   EXPECT_EQ(endpoints.match("", "").name, "default");
   EXPECT_EQ(endpoints.match("GET", std::string_view("/a\0\xff", 4)).name, " /a");
   EXPECT_EQ(endpoints.match("GET", std::string(100'000, '/')).name, "default");
+  const Endpoints high({rule("", "/\xff", true), rule("", std::string("/\0", 2), true)}, 0);
+  EXPECT_EQ(high.match("GET", "/\xff\xfe").index, 0u);
+  EXPECT_EQ(high.match("GET", std::string_view("/\0x", 3)).index, 1u);
 }
 
 RC_GTEST_PROP(Endpoints, FindWhatReadingTheRulesInOrderFinds, ()) {
   const auto paths = rc::gen::container<std::string>(rc::gen::element('/', 'a', 'b'));
   const auto methods = rc::gen::element<std::string>("", "GET", "POST");
   std::vector<EndpointRule> rules;
-  const size_t count = *rc::gen::inRange<size_t>(0, 12);
+  const size_t count = *rc::gen::inRange<size_t>(0, 40);
   while (rules.size() < count) rules.push_back(rule(*methods, *paths, *rc::gen::arbitrary<bool>()));
   const Endpoints endpoints(rules, 0);
 
   for (int i = 0; i < 20; ++i) {
     const std::string method = *methods;
-    const std::string path = *paths;
+    std::string path = *paths;
+    // Half of them begin as a rule does.
+    if (count > 0 && i % 2 == 0) path.insert(0, rules[*rc::gen::inRange<size_t>(0, count)].path);
     size_t expected = 0;
     while (expected < rules.size()) {
       const EndpointRule& candidate = rules[expected];

@@ -52,7 +52,10 @@ void Policy::index_all() {
   tier_index_.clear();
   consumer_index_.clear();
   key_index_.clear();
-  for (size_t i = 0; i < tiers.size(); ++i) tier_index_.emplace(tiers[i].name, i);
+  for (size_t i = 0; i < tiers.size(); ++i) {
+    tiers[i].index = static_cast<uint32_t>(i);
+    tier_index_.emplace(tiers[i].name, i);
+  }
   consumer_index_.reserve(consumers.size());
   for (size_t i = 0; i < consumers.size(); ++i) {
     consumer_index_.emplace(consumers[i].id, i);

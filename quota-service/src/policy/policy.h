@@ -42,6 +42,7 @@ struct LimitsPatch {
 struct Tier {
   std::string name;
   Limits limits;
+  uint32_t index = 0;  // in Policy::tiers
 };
 
 // A customer, from policy.yaml or managed through the admin API.

@@ -96,15 +96,18 @@ void Decider::begin_batch() {
 
 void Decider::end_batch(uint64_t checks) { books_.end(checks, monotonic_ns() - began_ns_); }
 
-bool Decider::decide(const identity::Check& check, VerdictFacts& facts, engine::Decision& decision,
-                     const std::shared_ptr<LateVerdicts>& late) {
-  const gate::Case assessed =
-      gatekeeper_.assess(check, parked_.size() < options_.most_parked ? awaiter_ : nobody_);
-  if (assessed.subject->kind == identity::Kind::kPending) [[unlikely]] {
-    park(assessed.subject->lookup,
-         {.check = OwnedCheck(check), .late = late, .since_ns = monotonic_ns()});
-    return false;
-  }
+const gate::Case* Decider::assess(const identity::Check& check, size_t at,
+                                  const std::shared_ptr<LateVerdicts>& late) {
+  const gate::Case& assessed =
+      gatekeeper_.assess(check, parked_.size() < options_.most_parked ? awaiter_ : nobody_, at);
+  if (assessed.subject->kind != identity::Kind::kPending) return &assessed;
+  park(assessed.subject->lookup,
+       {.check = OwnedCheck(check), .late = late, .since_ns = monotonic_ns()});
+  return nullptr;
+}
+
+bool Decider::decide(const identity::Check& check, const gate::Case& assessed, VerdictFacts& facts,
+                     engine::Decision& decision, const std::shared_ptr<LateVerdicts>& late) {
   const bool known = gatekeeper_.decide(assessed, decision, [&] {
     return std::make_unique<LateCheck>(books_, check, assessed, gatekeeper_.policy(), late,
                                        monotonic_ns());
@@ -120,12 +123,10 @@ bool Decider::decide(const identity::Check& check, VerdictFacts& facts, engine::
   return true;
 }
 
-bool Decider::decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late) {
-  VerdictFacts facts;
-  engine::Decision decision;
-  if (!decide(check_, facts, decision, late)) return false;
-  append(out, facts, decision);
-  return true;
+bool Decider::decide(const identity::Check& check, VerdictFacts& facts, engine::Decision& decision,
+                     const std::shared_ptr<LateVerdicts>& late) {
+  const gate::Case* const assessed = assess(check, 0, late);
+  return assessed != nullptr && decide(check, *assessed, facts, decision, late);
 }
 
 void Decider::park(uint64_t lookup, ParkedCheck parked) {
@@ -151,7 +152,7 @@ void Decider::wake() {
 
 void Decider::resume(ParkedCheck parked, bool may_wait) {
   const identity::Check& check = parked.check.get();
-  const gate::Case assessed = gatekeeper_.assess(check, may_wait ? awaiter_ : nobody_);
+  const gate::Case& assessed = gatekeeper_.assess(check, may_wait ? awaiter_ : nobody_);
   if (assessed.subject->kind == identity::Kind::kPending) {
     const uint64_t lookup = assessed.subject->lookup;
     ++parked.rounds;
@@ -170,11 +171,36 @@ bool Decider::decide_batch(std::string_view request, std::string& response,
                            const std::shared_ptr<LateVerdicts>& late, uint64_t& waiting) {
   begin_batch();
   BatchReader batch(request);
-  BatchReader::Step step = batch.next(check_);
+  BatchReader::Step step = BatchReader::Step::kCheck;
   uint64_t checks = 0;
-  for (; step == BatchReader::Step::kCheck && checks < kMaxChecksPerBatch; ++checks) {
-    if (!decide(response, append_batch_verdict, late)) ++waiting;
-    step = batch.next(check_);
+  bool is_whole = false;
+  while (!is_whole) {
+    size_t size = 0;  // of this group
+    while (size < kGroup) {
+      step = batch.next(checks_[size]);
+      is_whole = step != BatchReader::Step::kCheck || checks == kMaxChecksPerBatch;
+      if (is_whole) break;
+      ++checks;
+      cases_[size] = assess(checks_[size], size, late);
+      if (cases_[size] == nullptr) {
+        ++waiting;
+        continue;
+      }
+      gatekeeper_.prefetch_index(*cases_[size]);
+      ++size;
+    }
+    if (size > 1) {
+      for (size_t i = 0; i < size; ++i) gatekeeper_.prefetch_record(*cases_[i]);
+    }
+    for (size_t i = 0; i < size; ++i) {
+      VerdictFacts facts;
+      engine::Decision decision;
+      if (decide(checks_[i], *cases_[i], facts, decision, late)) {
+        append_batch_verdict(response, facts, decision);
+      } else {
+        ++waiting;
+      }
+    }
   }
   end_batch(checks);
   if (step != BatchReader::Step::kEnd) return false;
@@ -184,9 +210,12 @@ bool Decider::decide_batch(std::string_view request, std::string& response,
 
 Decider::One Decider::decide_one(std::string_view check_request, std::string& verdict,
                                  const std::shared_ptr<LateVerdicts>& late) {
-  if (!read_check_request(check_request, check_)) return One::kMalformed;
+  if (!read_check_request(check_request, checks_[0])) return One::kMalformed;
   begin_batch();
-  const bool known = decide(verdict, append_verdict, late);
+  VerdictFacts facts;
+  engine::Decision decision;
+  const bool known = decide(checks_[0], facts, decision, late);
+  if (known) append_verdict(verdict, facts, decision);
   end_batch(1);
   return known ? One::kDecided : One::kWaiting;
 }

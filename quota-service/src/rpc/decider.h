@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -64,16 +65,24 @@ class Decider {
 
  private:
   class LateCheck;
-  using Append = void (*)(std::string&, const VerdictFacts&, const engine::Decision&);
   void begin();
-  bool decide(std::string& out, Append append, const std::shared_ptr<LateVerdicts>& late);
+  // Who asks, and what for; it stands until `at` is assessed again. Null when the check is parked
+  // because that is not known yet.
+  const gate::Case* assess(const identity::Check& check, size_t at,
+                           const std::shared_ptr<LateVerdicts>& late);
+  bool decide(const identity::Check& check, const gate::Case& assessed, VerdictFacts& facts,
+              engine::Decision& decision, const std::shared_ptr<LateVerdicts>& late);
   void park(uint64_t lookup, ParkedCheck parked);
   void resume(ParkedCheck parked, bool may_wait);
 
   const DeciderOptions options_;
   gate::Gatekeeper gatekeeper_;
   Books books_;
-  identity::Check check_;  // reused for every check
+  // Checks of a batch are decided in groups: what the engine will read for each of them is fetched
+  // into the cache together, so that memory is waited for once and not with every check.
+  static constexpr size_t kGroup = identity::kPlaces;
+  std::array<identity::Check, kGroup> checks_;  // reused
+  std::array<const gate::Case*, kGroup> cases_{};
   uint64_t began_ns_ = 0;
 
   ParkedChecks parked_;

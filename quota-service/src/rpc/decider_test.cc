@@ -239,6 +239,96 @@ TEST_F(DeciderTest, AVerdictIsDegradedAlsoWhenItsMonthCameLate) {
   EXPECT_TRUE(late().degraded());
 }
 
+// One that decides, with all that it needs, and what it has answered.
+struct Alone {
+  explicit Alone(size_t checks_in_a_batch) : at_once(checks_in_a_batch) {
+    decider.use(wake_up);
+    parts.source.records = {identity::test::consumer("acme", "pro", {"acme key"}),
+                            identity::test::consumer("once", "free", {"once key"})};
+  }
+  void decide(const std::vector<quota::v1::Check>& checks) {
+    for (size_t at = 0; at < checks.size();) {
+      quota::v1::DecideRequest request;
+      for (size_t i = 0; i < at_once && at < checks.size(); ++i)
+        *request.add_checks() = checks[at++];
+      quota::v1::DecideResponse response;
+      std::string bytes;
+      EXPECT_TRUE(decider.decide_batch(request.SerializeAsString(), bytes, call, waiting));
+      EXPECT_TRUE(response.ParseFromString(bytes));
+      for (const auto& verdict : response.verdicts()) known.push_back(verdict.SerializeAsString());
+    }
+  }
+
+  const size_t at_once;
+  test::Parts parts;
+  FakeWakeUp wake_up;
+  std::shared_ptr<FakeCall> call = std::make_shared<FakeCall>();
+  Now now{.mono_us = 1'000'000'000, .unix_us = 1'800'000'000'000'000};
+  Decider decider{parts.engine,
+                  parts.live,
+                  parts.directory,
+                  {.counters = parts.counters},
+                  {.most_parked = 100, .clock = [this] { return now; }}};
+  uint64_t waiting = 0;
+  std::vector<std::string> known;
+};
+
+// Checks are decided in groups, of which the subjects are held at the same time.
+TEST(Batches, AreDecidedAsTheirChecksOneAfterTheOther) {
+  std::vector<quota::v1::Check> checks;
+  uint64_t state = 1;
+  const auto random = [&](uint64_t bound) {
+    state = state * 6364136223846793005 + 1442695040888963407;
+    return (state >> 33) % bound;
+  };
+  for (uint64_t id = 1; id <= 700; ++id) {
+    quota::v1::Check& check = checks.emplace_back();
+    check.set_id(id);
+    check.set_method("GET");
+    check.set_path(random(2) == 0 ? "/compare" : "/other");
+    check.set_hits(static_cast<uint32_t>(random(3)));
+    check.set_peek(random(5) == 0);
+    // Some with a bucket of their own, some in one prefix, some without an address.
+    std::string ip(random(2) == 0 ? 4 : 16, '\x7f');
+    if (ip.size() == 4) ip[3] = static_cast<char>(random(3));
+    if (random(10) == 0) ip.clear();
+    check.set_client_ip(ip);
+    constexpr const char* kKeys[] = {"", "", "acme key", "once key", "no key", "nobody's"};
+    check.set_api_key(kKeys[random(6)]);
+    if (random(8) == 0) check.set_consumer("consumer-" + std::to_string(random(3)));
+  }
+  for (const bool is_away : {false, true}) {
+    Alone single(1);
+    Alone groups(50);
+    for (Alone* each : {&single, &groups}) {
+      each->decide({checks.begin(), checks.begin() + 20});
+      EXPECT_GT(each->waiting, 0u);
+      each->parts.source.is_away = is_away;
+      each->parts.source.answer_all(each->now.mono_us);
+      each->decider.wake();
+      each->decide({checks.begin() + 20, checks.end()});
+    }
+    EXPECT_GT(single.known.size(), 500u);
+    EXPECT_EQ(groups.known, single.known);
+    EXPECT_EQ(groups.waiting, single.waiting);
+  }
+}
+
+TEST(Batches, WhatComesBeforeAFaultIsDecided) {
+  Alone groups(50);
+  quota::v1::DecideRequest request;
+  for (uint64_t id = 1; id <= 20; ++id) request.add_checks()->set_id(id);
+  std::string bytes;
+  EXPECT_FALSE(groups.decider.decide_batch(request.SerializeAsString() + '\n', bytes, groups.call,
+                                           groups.waiting));
+  quota::v1::DecideResponse response;
+  EXPECT_TRUE(response.ParseFromString(bytes));
+  EXPECT_FALSE(response.ack());
+  ASSERT_EQ(response.verdicts_size(), 20);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(response.verdicts(i).id(), static_cast<uint64_t>(i) + 1);
+  EXPECT_EQ(response.verdicts(19).minute().remaining(), 10u);
+}
+
 TEST_F(DeciderTest, WithoutAWakeUpNobodyWaits) {
   Decider decider(parts_.engine, parts_.live, parts_.directory, {.counters = parts_.counters});
   quota::v1::CheckRequest request;
