@@ -38,8 +38,7 @@ class WireWriter {
   void bytes(Field field, std::string_view value) {
     tag(field, kLengthDelimited);
     varint(value.size());
-    std::memcpy(at_, value.data(), value.size());
-    at_ += value.size();
+    at_ += value.copy(at_, value.size());
   }
 
   // What is written during its life is a message within the message.

@@ -30,7 +30,7 @@ std::optional<IpAddress> IpAddress::from_bytes(std::string_view bytes) {
 std::optional<IpAddress> IpAddress::parse(std::string_view text) {
   char terminated[INET6_ADDRSTRLEN] = {};
   if (text.size() >= sizeof terminated) return std::nullopt;
-  std::memcpy(terminated, text.data(), text.size());
+  text.copy(terminated, text.size());  // unlike memcpy, takes a view of nothing
   char raw[16];
   if (inet_pton(AF_INET, terminated, raw) == 1) return from_bytes({raw, 4});
   if (inet_pton(AF_INET6, terminated, raw) == 1) return from_bytes({raw, 16});
