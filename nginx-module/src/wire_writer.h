@@ -38,7 +38,9 @@ class WireWriter {
   void bytes(Field field, std::string_view value) {
     tag(field, kLengthDelimited);
     varint(value.size());
-    at_ += value.copy(at_, value.size());
+    if (value.empty()) return;  // which may have no memory to copy from
+    std::memcpy(at_, value.data(), value.size());
+    at_ += value.size();
   }
 
   // What is written during its life is a message within the message.
