@@ -8,9 +8,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from suite.services import BUILD, REPO
+from suite.services import BUILD, PATH, REPO
 
-_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 _TARGETS = ["quotad", "ngx_http_quota_module", "quota_open_loop"]
 
 
@@ -29,13 +28,13 @@ def build():
         if not (BUILD / name).exists():
             raise SystemExit(f"{BUILD / name} is not built; unset QUOTA_BUILD_DIR to have it built")
     for name in ["nginx", "wrk", "redis-server", "redis-cli", "taskset", "setpriv"]:
-        if not shutil.which(name, path=_PATH):
+        if not shutil.which(name, path=PATH):
             raise SystemExit(f"{name} is not installed; run scripts/deps.sh run bench")
 
 
 def _first(pattern, *command):
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=REPO,
-                          env={**os.environ, "PATH": _PATH})
+                          env={**os.environ, "PATH": PATH})
     found = re.search(pattern, done.stdout + done.stderr)
     return found[1] if found else "unknown"
 

@@ -13,7 +13,7 @@ from measuring import free_port, wait_for
 
 REPO = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("QUOTA_BUILD_DIR", REPO / "build" / "release"))
-_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # nginx, for ordinary users
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"  # nginx, for ordinary users
 
 _NGINX = """
 {user}
@@ -62,7 +62,7 @@ def children(pid):
 
 
 def _program(name):
-    return shutil.which(name, path=_PATH) or name
+    return shutil.which(name, path=PATH) or name
 
 
 class Scene:

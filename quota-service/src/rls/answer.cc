@@ -104,10 +104,6 @@ std::optional<quota::Limit> to_limit(const LimitState& state) {
                       .window_s = static_cast<uint64_t>(state.window_s)};
 }
 
-uint32_t retry_after_ms(int64_t us) {
-  return static_cast<uint32_t>(std::min<int64_t>(us / 1000 + (us % 1000 > 0 ? 1 : 0), kEndless));
-}
-
 // As the nginx module gets it from quota.v1.Verdict.
 quota::Verdict as_the_module_sees(const Verdict& verdict) {
   quota::Verdict seen;
@@ -118,7 +114,7 @@ quota::Verdict as_the_module_sees(const Verdict& verdict) {
   seen.cost_milli = static_cast<uint64_t>(verdict.cost_milli);
   seen.minute = to_limit(verdict.decision.minute);
   seen.month = to_limit(verdict.decision.month);
-  seen.retry_after_ms = retry_after_ms(verdict.decision.retry_after_us);
+  seen.retry_after_ms = rpc::retry_after_ms(verdict.decision.retry_after_us);
   return seen;
 }
 

@@ -118,11 +118,6 @@ bool parse_check(std::string_view message, identity::Check& check) {
 
 uint64_t whole_units(int64_t milli) { return static_cast<uint64_t>(milli / 1000); }
 
-uint32_t retry_after_ms(int64_t us) {
-  constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
-  return static_cast<uint32_t>(us >= kMost * 1000 ? kMost : (us + 999) / 1000);
-}
-
 void append_limit(WireWriter& verdict, VerdictField field, const engine::LimitState& state) {
   if (state.limit < 0) return;
   const WireWriter::Nested limit(verdict, field);
@@ -189,6 +184,17 @@ bool read_check_request(std::string_view message, identity::Check& check) {
     }
   }
   return found && reader.ok();
+}
+
+std::string malformed_batch() {
+  return "a DecideRequest could not be read: send quota.v1.DecideRequest with at most " +
+         std::to_string(kMaxChecksPerBatch) + " checks of at most " +
+         std::to_string(kMaxAttributesPerCheck) + " attributes";
+}
+
+uint32_t retry_after_ms(int64_t us) {
+  constexpr int64_t kMost = std::numeric_limits<uint32_t>::max();
+  return static_cast<uint32_t>(us >= kMost * 1000 ? kMost : (us + 999) / 1000);
 }
 
 void append_verdict(std::string& out, const VerdictFacts& facts, const engine::Decision& decision) {

@@ -42,6 +42,12 @@ struct VerdictFacts {
   int64_t cost_milli = 0;
 };
 
+// What who sent a batch that could not be read is told.
+std::string malformed_batch();
+
+// How a verdict says that it pays to wait for so long: rounded up, and no more than fits.
+uint32_t retry_after_ms(int64_t us);
+
 // Appends a bare Verdict, as Check() returns it.
 void append_verdict(std::string& out, const VerdictFacts& facts, const engine::Decision& decision);
 // Appends it as one entry of DecideResponse.verdicts.

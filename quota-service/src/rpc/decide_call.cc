@@ -32,10 +32,7 @@ void DecideCall::on_read(bool ok) {
   }
   const ReceivedBytes message(incoming_);
   if (!queue_.decider().decide_batch(message.view(), answer_, shared_from_this(), waiting_)) {
-    status_ = {grpc::StatusCode::INVALID_ARGUMENT,
-               "a DecideRequest could not be read: send quota.v1.DecideRequest with at most " +
-                   std::to_string(kMaxChecksPerBatch) + " checks of at most " +
-                   std::to_string(kMaxAttributesPerCheck) + " attributes"};
+    status_ = {grpc::StatusCode::INVALID_ARGUMENT, malformed_batch()};
     no_more_reads_ = true;
   }
   has_answer_ = !answer_.empty();

@@ -26,14 +26,10 @@ void DecisionCounters::use(std::shared_ptr<const policy::Policy> policy) {
 void DecisionCounters::count(const policy::Tier* tier, const policy::EndpointRule& endpoint,
                              engine::Outcome outcome, engine::Reason reason) {
   const policy::Policy& policy = *table_->policy;
-  const auto& rules = policy.endpoints.rules();
-  // No tier, and no rule of the list, come last.
-  const size_t tier_at =
-      tier == nullptr ? policy.tiers.size() : static_cast<size_t>(tier - policy.tiers.data());
-  const size_t endpoint_at = &endpoint == &policy.endpoints.fallback()
-                                 ? rules.size()
-                                 : static_cast<size_t>(&endpoint - rules.data());
-  std::atomic<Row*>& place = table_->rows[tier_at * (rules.size() + 1) + endpoint_at];
+  // No tier comes last, as the fallback does among the rules.
+  const size_t tier_at = tier == nullptr ? policy.tiers.size() : tier->index;
+  std::atomic<Row*>& place =
+      table_->rows[tier_at * (policy.endpoints.rules().size() + 1) + endpoint.index];
   Row* row = place.load(std::memory_order_relaxed);
   if (row == nullptr) {
     table_->owned.push_back(std::make_unique<Row>());

@@ -82,15 +82,11 @@ void Meter::find_account(const identity::Subject& subject) {
 
 Meter::Cell& Meter::cell_of(void* subjects_account, const policy::EndpointRule& endpoint) {
   Account& account = *static_cast<Account*>(subjects_account);
-  const policy::Endpoints& endpoints = table_->policy->endpoints;
-  const size_t at = &endpoint == &endpoints.fallback()
-                        ? endpoints.rules().size()
-                        : static_cast<size_t>(&endpoint - endpoints.rules().data());
-  Cell*& cell = account.cells[at];
+  Cell*& cell = account.cells[endpoint.index];
   if (cell == nullptr) [[unlikely]] {
     cell = &table_->cells.emplace_back();
     cell->account = &account;
-    cell->endpoint = static_cast<uint32_t>(at);
+    cell->endpoint = endpoint.index;
   }
   return *cell;
 }
