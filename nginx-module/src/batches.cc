@@ -23,10 +23,7 @@ void Batches::take(std::string* message) {
     *message = std::move(full_.front());
     full_.pop_front();
   }
-  const size_t length = message->size() - kPrefixSize;
-  for (size_t i = 1; i < kPrefixSize; ++i) {
-    (*message)[i] = static_cast<char>(length >> (8 * (kPrefixSize - 1 - i)));
-  }
+  write_message_prefix(message->data(), message->size());
 }
 
 void Batches::clear() {

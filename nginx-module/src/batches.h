@@ -6,6 +6,7 @@
 #include <string>
 
 #include "codec.h"
+#include "grpc_messages.h"
 
 namespace quota {
 
@@ -29,11 +30,9 @@ class Batches {
   void clear();
 
  private:
-  void start_batch() { open_.assign(kPrefixSize, '\0'); }
+  void start_batch() { open_.assign(kMessagePrefixSize, '\0'); }
 
-  static constexpr size_t kPrefixSize = 5;  // of a gRPC message: a flag byte and the length
-
-  std::string open_ = std::string(kPrefixSize, '\0');
+  std::string open_ = std::string(kMessagePrefixSize, '\0');
   size_t open_checks_ = 0;
   std::deque<std::string> full_;
 };

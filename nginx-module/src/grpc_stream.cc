@@ -6,10 +6,11 @@
 #include <exception>
 #include <new>
 
+#include "gateway_mark.h"
+
 namespace quota {
 namespace {
 
-constexpr size_t kPrefixSize = 5;
 constexpr size_t kCollectAtOnce = size_t{256} << 10;
 
 // Verdicts must never wait for a window update.
@@ -21,14 +22,6 @@ nghttp2_nv header(std::string_view name, std::string_view value) {
     return reinterpret_cast<uint8_t*>(const_cast<char*>(text.data()));
   };
   return {bytes(name), bytes(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
-}
-
-uint32_t message_length(const char* prefix) {
-  uint32_t length = 0;
-  for (size_t i = 1; i < kPrefixSize; ++i) {
-    length = (length << 8) | static_cast<uint8_t>(prefix[i]);
-  }
-  return length;
 }
 
 }  // namespace
@@ -114,7 +107,8 @@ void GrpcStream::start() {
   if (nghttp2_session_client_new(&session, raw, this) != 0) throw std::bad_alloc();
   session_.reset(session);
 
-  const std::array<nghttp2_settings_entry, 2> settings{{
+  const std::array<nghttp2_settings_entry, 3> settings{{
+      {kGatewaySetting, kGatewayVersion},
       {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
       {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, static_cast<uint32_t>(kWindow)},
   }};
@@ -166,32 +160,10 @@ bool GrpcStream::collect(std::string* out) {
 }
 
 void GrpcStream::take_data(std::string_view data) {
-  while (!data.empty()) {
-    // A batch's answer nearly always comes in one piece and is read where it lies.
-    if (incoming_.empty() && data.size() >= kPrefixSize) {
-      const size_t size = message_length(data.data());
-      if (data[0] == 0 && data.size() - kPrefixSize >= size && size <= kMaxMessage) {
-        listener_->on_message(data.substr(kPrefixSize, size));
-        data.remove_prefix(kPrefixSize + size);
-        continue;
-      }
-    }
-
-    size_t wanted = kPrefixSize;
-    if (incoming_.size() >= kPrefixSize) wanted += message_length(incoming_.data());
-    const std::string_view piece = data.substr(0, wanted - incoming_.size());
-    incoming_.append(piece);
-    data.remove_prefix(piece.size());
-    if (incoming_.size() < kPrefixSize) return;
-
-    const size_t size = message_length(incoming_.data());
-    if (incoming_[0] != 0) return fail("it sent a compressed message");
-    if (size > kMaxMessage) return fail("it sent a message of more than 4 MB");
-    if (incoming_.size() == kPrefixSize + size) {
-      listener_->on_message(std::string_view{incoming_}.substr(kPrefixSize));
-      incoming_.clear();
-    }
-  }
+  const auto fault =
+      messages_.feed(data, [this](std::string_view message) { listener_->on_message(message); });
+  if (fault == MessageFinder::Fault::kCompressed) fail("it sent a compressed message");
+  if (fault == MessageFinder::Fault::kTooLong) fail("it sent a message of more than 4 MB");
 }
 
 void GrpcStream::fail(const char* error, std::string_view more) {

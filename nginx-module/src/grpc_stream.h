@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "grpc_messages.h"
+
 namespace quota {
 
 class GrpcStream {
@@ -24,9 +26,6 @@ class GrpcStream {
    protected:
     ~Listener() = default;
   };
-
-  // Far above any answer: a verdict takes some hundred bytes, a batch has 4,096 of them.
-  static constexpr size_t kMaxMessage = size_t{4} << 20;
 
   // Throws std::bad_alloc.
   explicit GrpcStream(Listener* listener);
@@ -65,7 +64,7 @@ class GrpcStream {
   bool deferred_ = false;  // nghttp2 asked for data when there was none
   std::string outgoing_;
   size_t sent_ = 0;
-  std::string incoming_;  // of a message that came in pieces
+  MessageFinder messages_;
   const char* error_ = nullptr;
   std::string error_text_;
 };
