@@ -42,7 +42,7 @@ events::TapOptions tap_options(const config::Settings& settings) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Eventing>> Eventing::start(const config::Settings& settings,
-                                                          Backend& backend) {
+                                                          Backend& backend, int threads) {
   std::unique_ptr<Eventing> self(
       new Eventing({privacy_of(settings.events_privacy), hash_key(settings)}));
   if (settings.events == "file") {
@@ -64,7 +64,7 @@ absl::StatusOr<std::unique_ptr<Eventing>> Eventing::start(const config::Settings
     };
   }
   std::random_device random;
-  for (int i = 0; i < settings.threads; ++i) {
+  for (int i = 0; i < threads; ++i) {
     const uint64_t seed = uint64_t{random()} << 32 | random();
     self->taps_.push_back(std::make_shared<events::Tap>(tap_options(settings), seed));
   }

@@ -19,9 +19,9 @@ namespace quota {
 // All that becomes of decisions besides their verdicts: events, thresholds, log lines.
 class Eventing {
  public:
-  // The backend outlives it.
+  // For so many threads that decide. The backend outlives it.
   static absl::StatusOr<std::unique_ptr<Eventing>> start(const config::Settings& settings,
-                                                         Backend& backend);
+                                                         Backend& backend, int threads);
   ~Eventing() { stop(); }
 
   const std::shared_ptr<events::Tap>& tap(int thread) const {

@@ -19,13 +19,12 @@
 #include "backend.h"
 #include "config/settings.h"
 #include "config/version.h"
+#include "doors.h"
 #include "engine/caretaker.h"
 #include "engine/engine.h"
 #include "eventing.h"
 #include "policy/live_policy.h"
 #include "policy/watcher.h"
-#include "rls/door.h"
-#include "rpc/server.h"
 #include "telemetry/decision_collector.h"
 #include "telemetry/logging.h"
 #include "usage/flusher.h"
@@ -50,39 +49,6 @@ engine::EngineOptions engine_options(const config::Settings& settings) {
           .exact = settings.store_exact == "true"};
 }
 
-rpc::ServerOptions server_options(const config::Settings& settings,
-                                  const config::ListenAddress& listen) {
-  return {.unix_path = listen.path,
-          .host = listen.host,
-          .port = listen.port,
-          .socket_mode = settings.socket_mode,
-          .socket_group = settings.socket_group,
-          .tls_cert = settings.tls_cert,
-          .tls_key = settings.tls_key,
-          .tls_client_ca = settings.tls_client_ca,
-          .threads = settings.threads};
-}
-
-rls::Options rls_options(const config::Settings& settings) {
-  rls::Options options;
-  options.body = settings.rls_body == "on";
-  if (settings.rls_headers == "legacy") options.headers = rls::HeaderStyle::kLegacy;
-  if (settings.rls_headers == "ietf") options.headers = rls::HeaderStyle::kIetf;
-  if (settings.rls_headers == "off") options.headers = rls::HeaderStyle::kOff;
-  if (settings.rls_on_error == "allow") options.on_error = rls::OnError::kAllow;
-  if (settings.rls_on_error == "deny") options.on_error = rls::OnError::kDeny;
-  return options;
-}
-
-// The gRPC services that are served besides quota.v1.
-std::vector<std::unique_ptr<rpc::Door>> make_doors(const config::Settings& settings) {
-  std::vector<std::unique_ptr<rpc::Door>> doors;
-  if (settings.rls == "on") {
-    doors.push_back(std::make_unique<rls::RateLimitDoor>(rls_options(settings)));
-  }
-  return doors;
-}
-
 absl::Status reload(policy::LivePolicy& live, const char* occasion) {
   const absl::Status status = live.reload();
   if (status.ok()) {
@@ -102,7 +68,7 @@ using Meters = std::vector<std::shared_ptr<usage::Meter>>;
 
 // One for each thread that decides; none when no usage is kept.
 Meters make_meters(const config::Settings& settings) {
-  Meters meters(static_cast<size_t>(settings.threads));
+  Meters meters(static_cast<size_t>(Doors::threads(settings)));
   for (auto& meter : meters) {
     if (settings.usage == "on") meter = std::make_shared<usage::Meter>();
   }
@@ -119,12 +85,11 @@ struct Parts {
   admin::Busiest& busiest;
 };
 
-// Opens the front doors, and closes them when a signal says so. `door` is drained then but still
-// there: calls that it gave up may have checks in the engine, whose verdicts come when that closes.
-absl::Status serve(const config::Settings& settings, Parts parts,
-                   std::unique_ptr<rpc::Server>& door) {
+// Opens the doors, and closes them when a signal says so. They are drained then but still there:
+// calls that were given up may have checks in the engine, whose verdicts come when that closes.
+absl::Status serve(const config::Settings& settings, Parts parts, std::unique_ptr<Doors>& doors) {
   std::vector<std::shared_ptr<telemetry::DecisionCounters>> counters;
-  for (int i = 0; i < settings.threads; ++i) {
+  for (int i = 0; i < Doors::threads(settings); ++i) {
     counters.push_back(std::make_shared<telemetry::DecisionCounters>());
   }
   admin::MetricsRegistry metrics;
@@ -138,12 +103,10 @@ absl::Status serve(const config::Settings& settings, Parts parts,
     metrics.add(std::make_shared<admin::UsageCollector>(*usage));
   }
   metrics.add(std::make_shared<admin::BuildCollector>(std::string(kVersion)));
-  const auto eventing = Eventing::start(settings, parts.backend);
+  const auto eventing = Eventing::start(settings, parts.backend, Doors::threads(settings));
   if (!eventing.ok()) return eventing.status();
   metrics.add(std::make_shared<admin::EventCollector>([&] { return (*eventing)->sample(); }));
 
-  const auto listen = config::parse_listen(settings.listen);
-  if (!listen.ok()) return listen.status();
   const auto make_decider = [&](int thread) {
     return std::make_unique<rpc::Decider>(
         parts.engine, parts.live, parts.backend.directory(),
@@ -152,10 +115,9 @@ absl::Status serve(const config::Settings& settings, Parts parts,
                    .tap = (*eventing)->tap(thread)},
         rpc::DeciderOptions{.lookup_timeout_us = int64_t{settings.store_timeout_ms} * 1000});
   };
-  auto server =
-      rpc::Server::start(server_options(settings, *listen), make_decider, make_doors(settings));
-  if (!server.ok()) return server.status();
-  door = *std::move(server);
+  auto opened = Doors::open(settings, make_decider);
+  if (!opened.ok()) return opened.status();
+  doors = *std::move(opened);
 
   std::atomic<bool> ready = true;
   std::unique_ptr<admin::AdminServer> admin;
@@ -187,7 +149,7 @@ absl::Status serve(const config::Settings& settings, Parts parts,
                              .token = settings.admin_token,
                              .hosts = *std::move(hosts)});
     if (const absl::Status status = admin->start(); !status.ok()) {
-      door->drain(std::chrono::milliseconds(0));
+      doors->drain(std::chrono::milliseconds(0));
       return status;
     }
   }
@@ -204,7 +166,7 @@ absl::Status serve(const config::Settings& settings, Parts parts,
   }
   spdlog::info("stopping: calls under way have {} ms to end", settings.drain_timeout_ms);
   ready = false;
-  door->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
+  doors->drain(std::chrono::milliseconds(settings.drain_timeout_ms));
   if (admin != nullptr) admin->stop();
   (*eventing)->stop();
   return absl::OkStatus();
@@ -245,8 +207,9 @@ absl::Status run(const config::Settings& settings) {
 
   // Followed before a door is open, so that nothing is decided in another mode than the one set.
   absl::Status served = mode.follow();
-  std::unique_ptr<rpc::Server> door;
-  if (served.ok()) served = serve(settings, {live, **backend, engine, meters, mode, busiest}, door);
+  std::unique_ptr<Doors> doors;
+  if (served.ok())
+    served = serve(settings, {live, **backend, engine, meters, mode, busiest}, doors);
 
   // Whatever went wrong by now: what was taken out of the store goes back into it.
   watcher.reset();

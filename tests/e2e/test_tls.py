@@ -2,6 +2,7 @@
 
 import datetime
 import ipaddress
+import socket
 
 import grpc
 import pytest
@@ -132,4 +133,18 @@ def test_a_key_that_does_not_fit_is_refused_at_the_start(stack, authority, fault
                           flags=["--tls-cert", certificate, "--tls-key", key])
     code, said = quotad.run_to_the_end()
     assert code > 0
-    assert "tls" in said.lower()
+    assert {"missing": "tls_key: cannot read", "garbage": "tls_key: ",
+            "of another certificate": "is not that of the certificate in"}[fault] in said
+
+
+def test_a_gateway_that_speaks_plain_text_is_not_served_where_tls_is_wanted(stack, authority):
+    quotad = start(stack, authority)
+    host, _, port = quotad.address.rpartition(":")
+    mark = b"\0\0\6\4\0\0\0\0\0" + b"\xf0\x71\0\0\0\1"
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + mark)
+        try:
+            answer = connection.recv(1000)
+        except ConnectionResetError:
+            answer = b""
+    assert b"HTTP" not in answer and answer[3:4] != b"\4"  # no SETTINGS

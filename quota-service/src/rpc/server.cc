@@ -3,9 +3,10 @@
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
-#include <grpcpp/server_builder.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
 
 #include <fstream>
 #include <sstream>
@@ -31,6 +32,39 @@ absl::StatusOr<std::string> read_pem(const char* setting, const std::string& pat
   return content.str();
 }
 
+// gRPC itself would say nothing and serve nobody.
+absl::Status check_pair(const ServerOptions& options, const std::string& cert,
+                        const std::string& key) {
+  const auto in_memory = [](const std::string& pem) {
+    return std::unique_ptr<BIO, decltype(&BIO_free)>(
+        BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  };
+  // Nobody is there to be asked for the passphrase of a key.
+  const auto no_passphrase = [](char*, int, int, void*) { return -1; };
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      PEM_read_bio_X509(in_memory(cert).get(), nullptr, nullptr, nullptr), X509_free);
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> secret(
+      PEM_read_bio_PrivateKey(in_memory(key).get(), nullptr, no_passphrase, nullptr),
+      EVP_PKEY_free);
+  const bool fits =
+      certificate && secret && X509_check_private_key(certificate.get(), secret.get()) == 1;
+  ERR_clear_error();
+  if (!certificate) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tls_cert: ", options.tls_cert, " holds no certificate in PEM"));
+  }
+  if (!secret) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "tls_key: ", options.tls_key, " holds no private key in PEM, or one with a passphrase"));
+  }
+  if (!fits) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tls_key: the key in ", options.tls_key, " is not that of the certificate in ",
+                     options.tls_cert, "; give the two that belong together"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials(const ServerOptions& options) {
   if (options.tls_cert.empty()) return grpc::InsecureServerCredentials();
   grpc::SslServerCredentialsOptions tls;
@@ -38,6 +72,7 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials(const Serve
   if (!cert.ok()) return cert.status();
   const auto key = read_pem("tls_key", options.tls_key);
   if (!key.ok()) return key.status();
+  if (absl::Status status = check_pair(options, *cert, *key); !status.ok()) return status;
   tls.pem_key_cert_pairs.push_back({*key, *cert});
   if (!options.tls_client_ca.empty()) {
     const auto ca = read_pem("tls_client_ca", options.tls_client_ca);
@@ -48,12 +83,6 @@ absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials(const Serve
   return grpc::SslServerCredentials(tls);
 }
 
-std::string tcp_address(const ServerOptions& options) {
-  const bool is_v6 = options.host.find(':') != std::string::npos;
-  return is_v6 ? absl::StrCat("[", options.host, "]:", options.port)
-               : absl::StrCat(options.host, ":", options.port);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
@@ -61,12 +90,6 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
                                                       std::vector<std::unique_ptr<Door>> doors) {
   std::unique_ptr<Server> self(new Server);
   self->doors_ = std::move(doors);
-  const bool is_unix = !options.unix_path.empty();
-  if (is_unix) {
-    auto socket = ListenSocket::claim(options.unix_path);
-    if (!socket.ok()) return socket.status();
-    self->socket_.emplace(*std::move(socket));
-  }
   const auto creds = credentials(options);
   if (!creds.ok()) return creds.status();
 
@@ -78,23 +101,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  // Two quotads on one TCP port would each see half of the traffic.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   // On a local connection the probes that size windows are pure cost.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  builder.AddListeningPort(
-      is_unix ? absl::StrCat("unix:", options.unix_path) : tcp_address(options), *creds,
-      &self->port_);
+  self->acceptor_ = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, *creds);
   builder.RegisterService(&self->service_);
   for (const auto& door : self->doors_) builder.RegisterService(&door->service());
   std::vector<std::unique_ptr<grpc::ServerCompletionQueue>> cqs;
   for (int i = 0; i < options.threads; ++i) cqs.push_back(builder.AddCompletionQueue());
 
-  // Nobody may connect before open_to() has said who may.
-  const mode_t old_mask = umask(0177);
   self->server_ = builder.BuildAndStart();
-  umask(old_mask);
-  if (self->server_ == nullptr || (!is_unix && self->port_ == 0)) {
+  if (self->server_ == nullptr) {
     for (auto& cq : cqs) {
       cq->Shutdown();
       void* tag;
@@ -102,22 +119,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
       while (cq->Next(&tag, &ok)) {
       }
     }
-    if (self->server_ != nullptr) self->server_->Shutdown();
-    self->server_.reset();
-    return absl::FailedPreconditionError(absl::StrCat(
-        "listen: cannot listen on ", is_unix ? options.unix_path : tcp_address(options),
-        "; is the address in use, or the TLS key not that of the certificate?"));
+    return absl::InternalError("gRPC could not start its server; log_level debug shows why");
   }
   for (int i = 0; i < options.threads; ++i) {
     self->queues_.push_back(
         std::make_unique<Queue>(std::move(cqs[static_cast<size_t>(i)]), make_decider(i)));
-  }
-  if (is_unix) {
-    if (const absl::Status status =
-            self->socket_->open_to(options.socket_mode, options.socket_group);
-        !status.ok()) {
-      return status;
-    }
   }
   // The server as a whole ("") is registered by gRPC itself.
   if (grpc::HealthCheckServiceInterface* health = self->server_->GetHealthCheckService()) {
@@ -131,6 +137,12 @@ absl::StatusOr<std::unique_ptr<Server>> Server::start(const ServerOptions& optio
     self->threads_.emplace_back([&queue = *queue] { queue.run(); });
   }
   return self;
+}
+
+void Server::adopt(Fd socket) {
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.fd = socket.release();
+  acceptor_->HandleNewConnection(&connection);
 }
 
 Server::~Server() { drain(std::chrono::milliseconds(0)); }

@@ -1,5 +1,6 @@
-#include <grpcpp/create_channel.h>
+#include <grpcpp/create_channel_posix.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -69,7 +70,6 @@ class ServerLookupTest : public testing::Test {
     GTEST_SKIP() << "gRPC is built without instrumentation";
 #endif
     ServerOptions options;
-    options.host = "127.0.0.1";
     options.threads = 2;
     auto started = Server::start(options, [this](int) {
       return std::make_unique<Decider>(parts_.engine, parts_.live, parts_.directory,
@@ -78,8 +78,10 @@ class ServerLookupTest : public testing::Test {
     });
     EXPECT_TRUE(started.ok()) << started.status();
     server_ = *std::move(started);
-    stub_ = quota::v1::QuotaService::NewStub(grpc::CreateChannel(
-        "127.0.0.1:" + std::to_string(server_->port()), grpc::InsecureChannelCredentials()));
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+    server_->adopt(Fd(ends[0]));
+    stub_ = quota::v1::QuotaService::NewStub(grpc::CreateInsecureChannelFromFd("pair", ends[1]));
   }
 
   static quota::v1::Check with_key(uint64_t id, const std::string& key) {

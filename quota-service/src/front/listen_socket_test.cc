@@ -1,4 +1,4 @@
-#include "rpc/listen_socket.h"
+#include "front/listen_socket.h"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace quota::rpc {
+namespace quota::front {
 namespace {
 
 using testing::HasSubstr;
@@ -102,4 +102,4 @@ TEST_F(ListenSocketTest, TheModeIsAsAsked) {
 }
 
 }  // namespace
-}  // namespace quota::rpc
+}  // namespace quota::front

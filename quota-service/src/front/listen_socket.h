@@ -5,7 +5,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
-namespace quota::rpc {
+namespace quota::front {
 
 // The right to listen on a unix socket path. A socket file that a dead process left is taken over;
 // a path where somebody listens, or which is no socket, is refused.
@@ -18,6 +18,8 @@ class ListenSocket {
 
   // Once the socket exists: who may connect. `mode` in octal, `group` a name or empty.
   absl::Status open_to(const std::string& mode, const std::string& group) const;
+  // When nobody listens there any more.
+  void remove() const;
 
  private:
   ListenSocket(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
@@ -26,4 +28,4 @@ class ListenSocket {
   int lock_ = -1;  // two quotads that start at once must not both find the path free
 };
 
-}  // namespace quota::rpc
+}  // namespace quota::front

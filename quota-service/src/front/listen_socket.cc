@@ -1,4 +1,4 @@
-#include "rpc/listen_socket.h"
+#include "front/listen_socket.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 
-namespace quota::rpc {
+namespace quota::front {
 namespace {
 
 std::string why() { return std::strerror(errno); }
@@ -83,6 +83,10 @@ ListenSocket::~ListenSocket() {
   if (lock_ >= 0) close(lock_);
 }
 
+void ListenSocket::remove() const {
+  if (lock_ >= 0) unlink(path_.c_str());
+}
+
 absl::Status ListenSocket::open_to(const std::string& mode, const std::string& group) const {
   if (!group.empty()) {
     errno = 0;
@@ -103,4 +107,4 @@ absl::Status ListenSocket::open_to(const std::string& mode, const std::string& g
   return absl::OkStatus();
 }
 
-}  // namespace quota::rpc
+}  // namespace quota::front
