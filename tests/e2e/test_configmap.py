@@ -109,7 +109,7 @@ def test_who_had_used_up_the_old_limit_gets_what_the_new_one_adds(start):
 def test_a_wrong_policy_keeps_the_old_one_in_force_and_is_told(start):
     gateway = start()
     with Load.http([gateway.nginx], "acme", rate=200) as load:
-        text = with_limits(PLENTY + 1).replace('"requests_per_minute": 30', '"requests_per_minute": -1')
+        text = with_limits(PLENTY + 1, anonymous={"requests_per_minute": -1})
         gateway.volume.update(policy_yaml=text)
         load.wait_for(lambda: gateway.rejections() == 1, "the wrong policy is counted")
         assert gateway.limit() == PLENTY

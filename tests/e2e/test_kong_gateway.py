@@ -1,18 +1,21 @@
-"""What k8s/api-gateway puts into Kong's nginx.conf, in a real nginx with the module. Lua stands in for
-Kong's router, key-auth and request-transformer."""
+"""What k8s/api-gateway puts into Kong's nginx.conf, in a real nginx with the module. Lua stands in
+for Kong's router, key-auth and request-transformer."""
 
 import collections
 import re
 import time
 
 import pytest
+import yaml
 
 from harness.client import exchange
 from harness.kong_gateway import (DEPLOYMENT, FOLDER, MOUNTED, QUOTA_ENVIRONMENT, KongGateway,
                                   deployed_environment)
 from harness.quotad import consumer, policy
 
-ENDPOINTS = [{"path": "/compare", "cost": 2.0}, {"path": "/kong_error_handler", "cost": 0}]
+# Of a request that nginx cannot read, Kong's handler is all that is checked.
+ERROR_PAGES = {"path": "/kong_error_handler", "cost": 0}
+ENDPOINTS = [{"path": "/compare", "cost": 2.0}, ERROR_PAGES]
 
 
 def kong_policy(**sections):
@@ -53,6 +56,15 @@ def test_every_file_that_is_included_is_there():
     for value in {**QUOTA_ENVIRONMENT, **deployed_environment()}.values():
         if value.startswith(MOUNTED):
             assert (FOLDER / value.removeprefix(MOUNTED)).is_file(), value
+
+
+def test_the_policy_charges_nobody_for_what_kong_says_of_errors():
+    path = FOLDER / "rate-limiting-configmap.yaml"
+    if not path.exists():
+        pytest.skip(f"there is no {path.name} yet")
+    (text,) = (document["data"]["policy.yaml"] for document in yaml.safe_load_all(path.read_text())
+               if document and document["metadata"]["name"] == "quota-policy")
+    assert ERROR_PAGES in yaml.safe_load(text)["endpoints"]
 
 
 def test_nginx_finds_nothing_to_warn_of(kong):

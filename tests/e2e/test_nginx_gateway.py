@@ -33,7 +33,7 @@ def bearer(*words, **claims):
 
 
 def assert_100_and_50(gateway, begin, answers):
-    """Of 150 requests of a new free consumer, sent since then: 100, and what has flowed in since."""
+    """Of 150 requests of a new free consumer: 100, and what has flowed in since then."""
     allowed = collections.Counter(answers)[200]
     assert 100 <= allowed <= 100 + (time.monotonic() - begin) * 100 / 60
     assert collections.Counter(answers) == {200: allowed, 429: 150 - allowed}

@@ -159,7 +159,7 @@ def test_a_body_that_is_too_large_costs_nothing(gateway):
 
 
 def test_one_address_cannot_have_all_connections(stack):
-    gateway = NginxGateway(stack, {"limit_conn open_by_address 256;": "limit_conn open_by_address 2;"})
+    gateway = NginxGateway(stack, {"open_by_address 256;": "open_by_address 2;"})
     open_ones = [gateway.connect() for _ in range(2)]
     for connection in open_ones:
         # The body is still to come.

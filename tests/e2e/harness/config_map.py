@@ -7,9 +7,9 @@ import tempfile
 
 
 class ConfigMapVolume:
-    """Keys are links through `..data` to a directory with a date for a name. An update takes the steps
-    of kubelet's AtomicWriter, in its order: the new directory, links of new keys, `..data` renamed
-    over, links of lost keys removed, the old directory removed."""
+    """Keys are links through `..data` to a directory with a date for a name. An update takes the
+    steps of kubelet's AtomicWriter, in its order: the new directory, links of new keys, `..data`
+    renamed over, links of lost keys removed, the old directory removed."""
 
     def __init__(self, directory, **keys):
         self.directory = directory

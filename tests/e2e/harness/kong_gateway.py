@@ -1,4 +1,4 @@
-"""A gateway with the nginx.conf that Kong would make of its environment, and Lua in Kong's place."""
+"""A gateway with the nginx.conf that Kong would make of its environment, and Lua in its place."""
 
 import pathlib
 
@@ -38,13 +38,13 @@ DEFAULTS = {
 ALIASES = {"real_ip_header": "nginx_proxy_real_ip_header",
            "real_ip_recursive": "nginx_proxy_real_ip_recursive"}
 # Which the tests set themselves, or Debian's nginx does not know.
-LEFT_OUT = ("nginx_main_user", "nginx_main_daemon", "nginx_main_worker_processes", "nginx_http_lua_",
-            "nginx_main_worker_rlimit_nofile")
+LEFT_OUT = ("nginx_main_user", "nginx_main_daemon", "nginx_main_worker_processes",
+            "nginx_main_worker_rlimit_nofile", "nginx_http_lua_")
 
 
 def deployed_environment(path=DEPLOYMENT):
-    """The variables of the container `kong` of the Deployment `kong`; those that are agreed on while
-    there is no such file."""
+    """The variables of the container `kong` of the Deployment `kong`; those that are agreed on
+    while there is no such file."""
     if not path.exists():
         return dict(QUOTA_ENVIRONMENT)
     for document in yaml.safe_load_all(path.read_text()):

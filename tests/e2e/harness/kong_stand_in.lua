@@ -1,6 +1,6 @@
--- What Kong's access phase does to a request, as far as quotas can tell: routes that jump to a named
--- location, plugins that authenticate, refuse, answer or write headers. The test's own, in the shape
--- of Kong's.
+-- What Kong's access phase does to a request, as far as quotas can tell: routes that jump to a
+-- named location, plugins that authenticate, refuse, answer or write headers. The test's own, in
+-- the shape of Kong's.
 local stand_in = {}
 
 -- The first path that matches. `auth`: key-auth, with or without an anonymous consumer.

@@ -56,7 +56,8 @@ class ShippedNginx(Nginx):
     does. `writable`: the only directory that it may write to."""
 
     # Not the base's own __init__: that writes a configuration.
-    def __init__(self, workdir, config_path, port, workers):  # pylint: disable=super-init-not-called
+    # pylint: disable-next=super-init-not-called
+    def __init__(self, workdir, config_path, port, workers):
         self.prefix = config_path.parent
         self.workers = workers
         self.host = ADDRESS
