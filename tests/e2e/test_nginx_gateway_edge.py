@@ -253,8 +253,8 @@ def test_no_log_has_a_secret(gateway, stack):
     gateway.ask("/v2/identify", key="busy-key", headers={**SECRET_HEADERS, "Referer": ""})
     gateway.log_lines(122)
     logs = stack.logs()
-    assert {"gateway/access.log", "gateway/conf/error.log"} <= set(logs)
-    assert "connect() failed" in logs["gateway/conf/error.log"]
+    assert {"gateway/access.log", "gateway/conf/output.log"} <= set(logs)
+    assert "connect() failed" in logs["gateway/conf/output.log"]
     for name, text in logs.items():
         found = [secret for secret in [*SECRETS.values(), "busy-key"] if secret in text]
         assert not found, f"{name} has {found}"
@@ -271,14 +271,17 @@ def test_it_is_not_root_and_writes_to_one_directory_only(gateway):
         for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
             target = os.readlink(link)
             allowed = (str(gateway.nginx.writable), str(gateway.access_log_path), "/dev/null",
-                       str(gateway.nginx.prefix / "error.log"))
+                       str(gateway.nginx.prefix / "output.log"))
             assert not target.startswith("/") or target.startswith(allowed), target
 
 
 def test_nginx_finds_nothing_to_warn_of(gateway):
     code, said = gateway.nginx.test()
     assert code == 0, said
-    assert "warn" not in said
+    # Of nginx 1.25.1 and newer; 1.22 knows no other way to say it.
+    deprecated = 'the "listen ... http2" directive is deprecated'
+    assert not [line for line in said.splitlines()
+                if "[warn]" in line and deprecated not in line]
 
 
 def test_a_reload_loses_nothing(gateway):

@@ -186,7 +186,7 @@ class KongGateway:
             **{namespace: directives(settings, namespace)
                for namespace in ("events", "http", "proxy", "location", "status")},
             main=modules + directives(settings, "main")))
-        self.nginx = stack.add(ShippedNginx(stack.workdir, config_path, self.proxy_port, 1))
+        self.nginx = stack.add(ShippedNginx(config_path, self.proxy_port, 1))
 
     def ask(self, path="/identify", key=None, headers=None, **how):
         return ask(self.nginx, path, headers=with_key(key, headers), **how)

@@ -53,7 +53,7 @@ class NginxGateway:
             **(changes or {})})
         with (conf / "trusted-proxies.conf").open("a") as file:
             file.write(trusted)
-        self.nginx = stack.add(ShippedNginx(stack.workdir, conf / "nginx.conf", https_port, 2))
+        self.nginx = stack.add(ShippedNginx(conf / "nginx.conf", https_port, 2))
         self.context = client_context(self.certificate)
 
     @property
