@@ -216,6 +216,8 @@ def test_without_the_sidecar_requests_are_served_and_counted_by_address(gateway)
     answers = [gateway.ask(key="acme-key") for _ in range(5)]
     assert [answer.status for answer in answers] == [200] * 5
     assert {line["quota"]["outcome"] for line in gateway.log_lines(5)} == {"local_allowed"}
+    assert "quota: " in gateway.nginx.error_log()  # and says why, without a request
+    assert "request:" not in gateway.nginx.error_log()
     assert gateway.ask("/health").status == 200
 
 
