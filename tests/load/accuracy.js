@@ -26,7 +26,7 @@ export const options = {
     ...health(),
     ...exactness(NAMES, seconds, true),
     // More than that, and it was not the load that it says.
-    dropped_iterations: [`count<=${Math.floor(RATE * seconds * 0.02)}`],
+    dropped_iterations: [`count<=${Math.floor(RATE * seconds * settings.dropped)}`],
   },
   summaryTrendStats: TREND_STATS,
 };

@@ -22,9 +22,10 @@ export const settings = {
   durationFactor: number('DURATION_FACTOR', 1, 0.001),
   rate: number('RATE', 0, 0), // requests a second; 0: what the script says
   thinkSeconds: number('THINK_SECONDS', 0.1, 0), // between two requests of a user
-  p95: number('P95_MS', 200, 1),
-  p99: number('P99_MS', 500, 1),
+  p95: number('P95_MS', 200, 0),
+  p99: number('P99_MS', 500, 0),
   errorRate: number('ERROR_RATE', 0.001, 0),
+  dropped: number('DROPPED', 0.02, 0),
   burst: number('BURST', 1.5, 1), // of the policy
   slackUnits: number('SLACK_UNITS', 0, 0), // what other quotads may still have leased, see README.md
   summaryDirectory: text('SUMMARY_DIR', ''),
