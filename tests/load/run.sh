@@ -116,7 +116,7 @@ run_check() {
   wait $! || status=$?
   sed 's/^/  /' "$log"
   if ((status == 0)); then
-    note "$name" passed "$(tail -n 1 "$log" | cut -c 1-90)"
+    note "$name" passed "$(grep -m 1 "^$name: passed" "$log" || tail -n 1 "$log")"
   else
     note "$name" FAILED "exit code $status, see $log"
   fi
