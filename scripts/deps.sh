@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, and does nothing when none is.
 #
-#   scripts/deps.sh [build|run|test|bench|lint]...     without a group: all of them
+#   scripts/deps.sh [build|run|test|bench|lint|images]...     without a group: all of them
 #
 # It works as root or through sudo. Services that a package brings along are neither started nor
 # changed.

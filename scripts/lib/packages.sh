@@ -2,7 +2,8 @@
 # The Debian packages that quotagate needs, for Debian 12 and 13, by what they are needed for.
 # "a|b" is satisfied by either name; when neither is installed, the first that apt knows is taken.
 
-readonly PACKAGE_GROUPS=(build run test bench lint)
+# shellcheck disable=SC2034 # not every script that reads this needs it
+readonly PACKAGE_GROUPS=(build run test bench lint images)
 
 packages_of() {
   case $1 in
@@ -31,6 +32,10 @@ packages_of() {
       ;;
     lint)
       echo clang-format clang-tidy shellcheck
+      ;;
+    images)
+      # Of tests/images: the clean root that image steps are run in.
+      echo debootstrap util-linux iproute2 python3-pytest
       ;;
     *)
       return 1
