@@ -83,9 +83,12 @@ class DecideLoop {
   // Decides the next batch; what it answers stays until the next call.
   const std::string& next() {
     answer_.clear();
-    decider_.decide_batch(batches_[at_], answer_, late_, waiting_);
+    decide(batches_[at_], answer_);
     at_ = at_ + 1 < batches_.size() ? at_ + 1 : 0;
     return answer_;
+  }
+  bool decide(std::string_view batch, std::string& answer) {
+    return decider_.decide_batch(batch, answer, late_, waiting_);
   }
   // What other threads do meanwhile: the store's, and those that fetch what was kept.
   void tidy();

@@ -23,7 +23,7 @@ packages_of() {
       echo redis-server libnginx-mod-http-lua nghttp2-client wrk apache2-utils \
         python3-pytest python3-pytest-xdist python3-grpcio python3-protobuf python3-httpx \
         python3-redis python3-h2 python3-jwt python3-cryptography python3-yaml \
-        python3-jsonschema prometheus chromium chromium-driver python3-selenium valgrind
+        python3-jsonschema nodejs prometheus chromium chromium-driver python3-selenium valgrind
       ;;
     bench)
       # Of bench/run.sh: two of those that quotagate is measured beside, and their load.

@@ -1,6 +1,9 @@
 // Decides checks under callgrind, always the same ones: see instructions.py.
 //
-//   quota_decide_instructions <consumer|api_key> <checks in a batch> <checks>
+//   quota_decide_instructions <consumer|api_key|connection> <checks in a batch> <checks>
+//
+// `connection` is all that quotad does for a batch of checks with API keys besides its system
+// calls.
 
 #include <openssl/rand.h>
 
@@ -10,6 +13,7 @@
 #include <string_view>
 
 #include "measured.h"
+#include "micro/connection.h"
 #include "micro/world.h"
 
 // Instead of OpenSSL's, for the secret of the credential cache: chance would put its entries
@@ -40,11 +44,17 @@ int main(int argc, char** argv) {
   const auto batch = static_cast<size_t>(std::atoi(argv[2]));
   const auto checks = static_cast<size_t>(std::atoi(argv[3]));
   quota::bench::World world(kClients);
-  quota::bench::DecideLoop loop(world, quota::bench::Kept::kAll,
-                                quota::bench::make_batches(who, batch, kClients),
-                                {.clock = next_time});
+  const auto batches = quota::bench::make_batches(who, batch, kClients);
+  quota::bench::DecideLoop loop(world, quota::bench::Kept::kAll, batches, {.clock = next_time});
   loop.warm_up();
-  count_instructions(loop, checks, batch);
+  if (std::string_view(argv[1]) == "connection") {
+    quota::bench::ConnectionLoop connection(loop, batches);
+    count_instructions(connection, checks, batch);
+    // A verdict has some dozens of bytes: all were answered.
+    if (connection.bytes() < 40 * checks) return 1;
+  } else {
+    count_instructions(loop, checks, batch);
+  }
   if (loop.waiting() != 0) {
     std::fprintf(stderr, "%llu checks waited\n", static_cast<unsigned long long>(loop.waiting()));
     return 1;

@@ -32,6 +32,7 @@ SCENARIOS = {
     for what, program, arguments in [
         ("quotad, trusted consumer", "quota_decide_instructions", ["consumer"]),
         ("quotad, API key", "quota_decide_instructions", ["api_key"]),
+        ("quotad, a gateway's connection", "quota_decide_instructions", ["connection"]),
         ("module", "quota_module_instructions", []),
     ]
     for batch in (1, 8, 50)

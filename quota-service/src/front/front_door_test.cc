@@ -17,6 +17,7 @@
 #include "grpc_stream.h"
 #include "quota/v1/quota.pb.h"
 #include "rpc/test_parts.h"
+#include "rpc/threaded_source.h"
 
 namespace quota::front {
 namespace {
@@ -215,6 +216,27 @@ TEST_F(FrontDoorTest, AGatewayThatDoesNotReadIsNotReadFromAndGetsEveryVerdictInT
   const auto& verdicts = gateway.verdicts(asked);
   ASSERT_EQ(verdicts.size(), asked);
   for (uint64_t i = 0; i < asked; ++i) ASSERT_EQ(verdicts[i].id(), i);
+}
+
+TEST_F(FrontDoorTest, VerdictsThatWaitForALookupComeOnceEachFromWhicheverThread) {
+  const rpc::test::ThreadedSource source(parts_);
+  lookup_timeout_us_ = 60'000'000;
+  open();
+  constexpr uint64_t kGateways = 4, kBatches = 200;
+  std::vector<std::unique_ptr<Gateway>> gateways;
+  for (uint64_t i = 0; i < kGateways; ++i) gateways.push_back(std::make_unique<Gateway>(path_));
+  for (uint64_t batch = 0; batch < kBatches; ++batch) {
+    // Some keys are asked for by all, the rest by nobody else.
+    for (uint64_t i = 0; i < kGateways; ++i) {
+      const std::string whose = batch % 2 == 0 ? "" : std::to_string(i);
+      gateways[i]->ask(batch, "key " + std::to_string(batch) + whose);
+    }
+  }
+  for (const auto& gateway : gateways) {
+    std::vector<int> seen(kBatches, 0);
+    for (const auto& verdict : gateway->verdicts(kBatches)) ++seen.at(verdict.id());
+    EXPECT_EQ(seen, std::vector<int>(kBatches, 1));
+  }
 }
 
 TEST_F(FrontDoorTest, ACheckWhoseLookupNobodyAnswersIsDecidedWhenItsTimeIsUp) {

@@ -70,6 +70,7 @@ void Connection::ask(std::initializer_list<std::string_view> words, OnReply on_r
 void Connection::push(InFlight request) {
   const bool first = in_flight_.empty();
   in_flight_.push_back(std::move(request));
+  ++unwritten_;
   if (link_) link_->send(buffer_);
   // The timer may be set for the next ping, which is later.
   if (first && established_) {
@@ -87,6 +88,7 @@ void Connection::listen(const std::string& channel,
 
 void Connection::link_replied(const redisReply& reply) {
   ++replies_;
+  had_grace_ = false;
   if (established_) heard_us_ = mono_us();
   if (on_message_ && is_array(reply) && reply.elements == 3 &&
       text_of(*reply.element[0]) == "message") {
@@ -155,7 +157,8 @@ void Connection::look_at_oldest(int64_t now_us) {
   link_->read_now();
   if (!link_) return;
   if (replies_ != replies) return wake_in(1000);
-  if (late_us > timeout_us / 2 && !std::exchange(had_grace_, true)) return wake_in(timeout_us);
+  const bool stood_still = late_us > timeout_us / 2 || unwritten_ >= in_flight_.size();
+  if (stood_still && !std::exchange(had_grace_, true)) return wake_in(timeout_us);
   lose(Failure::kTimeout, fmt::format("no answer within {} ms", timeout_us / 1000));
 }
 

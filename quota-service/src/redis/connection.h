@@ -66,6 +66,7 @@ class Connection final : public Link::Events {
  private:
   void link_opened() override;
   void link_replied(const redisReply& reply) override;
+  void link_written() override { unwritten_ = 0; }
   void link_broken(std::string why) override;
   void push(InFlight request);
   void wake_in(int64_t us);
@@ -79,8 +80,9 @@ class Connection final : public Link::Events {
   Timer timer_;
   std::unique_ptr<Link> link_;
   std::deque<InFlight> in_flight_;
-  Words words_;         // reused
-  std::string buffer_;  // reused
+  size_t unwritten_ = 0;  // the last of them, which the loop has not come to yet
+  Words words_;           // reused
+  std::string buffer_;    // reused
   std::string channel_;
   std::function<void(std::string_view)> on_message_;
   int64_t connect_by_us_;

@@ -57,6 +57,7 @@ struct Link::Socket {
       uv_prepare_stop(&before_wait);
       want(UV_WRITABLE);
     }
+    if (link != nullptr) link->events_.link_written();
   }
   void written() {
     unwritten = false;

@@ -24,6 +24,8 @@ class Link {
     virtual ~Events() = default;
     virtual void link_opened() = 0;
     virtual void link_replied(const redisReply& reply) = 0;
+    // What was sent so far has been handed to the system, or as much of it as that took.
+    virtual void link_written() = 0;
     virtual void link_broken(std::string why) = 0;
   };
 

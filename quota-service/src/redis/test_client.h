@@ -126,8 +126,7 @@ class TestClient {
                       const std::function<void(ClientOptions&)>& tweak = nullptr) {
     ClientOptions options;
     options.url = parse_url(url).value();
-    // Patient enough for a machine under load; tests that wait for it ask for less.
-    options.command_timeout_us = 2'000'000;
+    options.command_timeout_us = kPatientUs;
     options.least_backoff_us = 5'000;
     options.most_backoff_us = 100'000;
     if (tweak) tweak(options);

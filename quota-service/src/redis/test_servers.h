@@ -37,6 +37,10 @@ inline bool eventually(const std::function<bool()>& condition, double seconds = 
   return true;
 }
 
+// For clients of tests: patient enough for a machine under load and for a slow disk. Tests that
+// wait for a time-out ask for less.
+inline constexpr int64_t kPatientUs = 2'000'000;
+
 inline bool can_listen(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};

@@ -3,65 +3,15 @@
 #include <sys/socket.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <thread>
 
 #include "rpc/server.h"
 #include "rpc/test_parts.h"
+#include "rpc/threaded_source.h"
 
 // Checks that wait for look-ups, over a real connection.
 namespace quota::rpc {
 namespace {
-
-// Answers on a thread of its own, or never.
-class ThreadedSource final : public identity::ConsumerSource {
- public:
-  explicit ThreadedSource(test::Parts& parts) : parts_(parts) {
-    parts.directory.use(this);
-    thread_ = std::thread([this] { run(); });
-  }
-  ~ThreadedSource() override {
-    parts_.directory.use(nullptr);
-    {
-      const std::lock_guard lock(mutex_);
-      is_over_ = true;
-    }
-    arrived_.notify_one();
-    thread_.join();
-  }
-
-  void look_up(const identity::Question& question) override {
-    const std::lock_guard lock(mutex_);
-    if (is_silent) return;
-    questions_.push_back(question);
-    arrived_.notify_one();
-  }
-
-  std::atomic<bool> is_silent{false};
-
- private:
-  void run() {
-    std::unique_lock lock(mutex_);
-    for (;;) {
-      arrived_.wait(lock, [&] { return is_over_ || !questions_.empty(); });
-      if (is_over_) return;
-      const auto questions = std::exchange(questions_, {});
-      lock.unlock();
-      for (const auto& each : questions) {
-        parts_.directory.answered(each, parts_.source.find(each), read_clocks().mono_us);
-      }
-      lock.lock();
-    }
-  }
-
-  test::Parts& parts_;
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::vector<identity::Question> questions_;
-  bool is_over_ = false;
-  std::thread thread_;
-};
 
 class ServerLookupTest : public testing::Test {
  protected:
@@ -103,7 +53,7 @@ class ServerLookupTest : public testing::Test {
 
   int64_t lookup_timeout_us_ = 5'000;
   test::Parts parts_;
-  ThreadedSource source_{parts_};
+  test::ThreadedSource source_{parts_};
   std::unique_ptr<Server> server_;
   std::unique_ptr<quota::v1::QuotaService::Stub> stub_;
 };

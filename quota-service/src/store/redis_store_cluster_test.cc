@@ -21,6 +21,7 @@ class RedisStoreClusterTest : public testing::Test {
   std::unique_ptr<RedisStore> open(const TestCluster& cluster) {
     RedisStoreOptions options;
     options.client.url = *redis::parse_url(cluster.url());
+    options.client.command_timeout_us = redis::testing::kPatientUs;
     options.client.most_backoff_us = 50'000;
     options.lease_ttl_us = 300'000;
     auto store = RedisStore::open(std::move(options));

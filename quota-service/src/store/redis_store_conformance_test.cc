@@ -13,6 +13,7 @@ class RedisWorld final : public StoreWorld {
   std::unique_ptr<engine::Store> open() override {
     RedisStoreOptions options;
     options.client.url = *redis::parse_url(server_.unix_url());
+    options.client.command_timeout_us = redis::testing::kPatientUs;
     options.journal = path_;
     auto store = RedisStore::open(std::move(options));
     if (store.ok()) return *std::move(store);

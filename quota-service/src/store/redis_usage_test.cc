@@ -20,7 +20,8 @@ const usage::Key kAcme = {"acme", "/a", kSomeDay};
 // As much of a quotad as tells usage.
 class UsageQuotad {
  public:
-  UsageQuotad(const std::string& url, const std::string& journal)
+  UsageQuotad(const std::string& url, const std::string& journal,
+              int64_t command_timeout_us = redis::testing::kPatientUs)
       : thread_(
             url,
             [&](uv_loop_t* loop, redis::Client& client) {
@@ -29,7 +30,7 @@ class UsageQuotad {
               usage_ = std::make_unique<RedisUsage>(loop, client, *std::move(opened));
               EXPECT_EQ(usage_->load(), absl::OkStatus());
             },
-            [this] { usage_->shut(); }) {}
+            [this] { usage_->shut(); }, command_timeout_us) {}
 
   // Its connections end; what it has not told stays with it.
   void stop() { thread_.stop(); }
@@ -72,13 +73,13 @@ TEST_F(RedisUsageTest, stops_counting_before_numbers_overflow) { check_bounds(on
 
 TEST_F(RedisUsageTest, quotads_add_to_each_other) {
   const auto other = quotad("other");
-  add(one_->usage(), {{kAcme, amount(3)}});
-  add(other->usage(), {{kAcme, amount(4)}});
+  bring_in(one_->usage(), {{kAcme, amount(3)}});
+  bring_in(other->usage(), {{kAcme, amount(4)}});
   EXPECT_EQ(requests(), 7u);
 }
 
 TEST_F(RedisUsageTest, what_is_not_quotads_is_passed_over) {
-  add(one_->usage(), {{kAcme, amount(3)}});
+  bring_in(one_->usage(), {{kAcme, amount(3)}});
   const std::string key = usage_key(some_month(), "acme");
   for (const char* field : {"", "20", "xx /a", "00 /a", "32 /a", "20-/a"}) {
     server_.run({"HSET", key, field, "1 1 1"});
@@ -90,21 +91,25 @@ TEST_F(RedisUsageTest, what_is_not_quotads_is_passed_over) {
 }
 
 TEST_F(RedisUsageTest, a_redis_that_hangs_loses_nothing_and_blocks_nobody_for_long) {
-  add(one_->usage(), {{kAcme, amount(1)}});
-  server_.pause();
-  const auto begin = std::chrono::steady_clock::now();
-  one_->usage().add({{kAcme, amount(2)}}, kSomeTimeUs, false);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
-  EXPECT_EQ(one_->usage().stats().pending, 1u);
-  one_->usage().add({{kAcme, amount(4)}}, kSomeTimeUs, false);
-  EXPECT_FALSE(one_->usage().read({.month = some_month()}).ok());
-  server_.resume();
-  EXPECT_TRUE(is_told(*one_));
-  EXPECT_EQ(requests(), 7u);
+  UsageQuotad hasty(server_.unix_url(), directory_.file("hasty"), 250'000);
+  uint64_t expected = 0;
+  for (UsageQuotad* quotad : {one_.get(), &hasty}) {
+    bring_in(quotad->usage(), {{kAcme, amount(1)}});
+    server_.pause();
+    const auto begin = std::chrono::steady_clock::now();
+    quotad->usage().add({{kAcme, amount(2)}}, kSomeTimeUs, false);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+    EXPECT_EQ(quotad->usage().stats().pending, 1u);
+    quotad->usage().add({{kAcme, amount(4)}}, kSomeTimeUs, false);
+    EXPECT_FALSE(quotad->usage().read({.month = some_month()}).ok());
+    server_.resume();
+    EXPECT_TRUE(is_told(*quotad));
+    EXPECT_EQ(requests(), expected += 7);
+  }
 }
 
 TEST_F(RedisUsageTest, a_redis_that_is_killed_and_comes_back_has_everything) {
-  add(one_->usage(), {{kAcme, amount(1)}});
+  bring_in(one_->usage(), {{kAcme, amount(1)}});
   server_.kill9();
   one_->usage().add({{kAcme, amount(2)}}, kSomeTimeUs, false);
   EXPECT_EQ(one_->usage().stats().pending, 1u);
@@ -115,7 +120,7 @@ TEST_F(RedisUsageTest, a_redis_that_is_killed_and_comes_back_has_everything) {
 
 TEST_F(RedisUsageTest, what_a_life_could_not_tell_the_next_one_does) {
   auto other = quotad("other");
-  add(other->usage(), {{kAcme, amount(1)}});
+  bring_in(other->usage(), {{kAcme, amount(1)}});
   server_.kill9();
   other->usage().add({{kAcme, amount(2)}}, kSomeTimeUs, false);
   other->stop();

@@ -24,7 +24,8 @@ class ClientThread final : private redis::ClientEvents {
   // it, on the thread.
   ClientThread(const std::string& url,
                const std::function<void(uv_loop_t*, redis::Client&)>& on_open,
-               std::function<void()> on_close)
+               std::function<void()> on_close,
+               int64_t command_timeout_us = redis::testing::kPatientUs)
       : on_close_(std::move(on_close)) {
     signal(SIGPIPE, SIG_IGN);
     uv_loop_init(&loop_);
@@ -33,6 +34,7 @@ class ClientThread final : private redis::ClientEvents {
                   [](uv_async_t* async) { static_cast<ClientThread*>(async->data)->on_stop(); });
     redis::ClientOptions options;
     options.url = redis::parse_url(url).value();
+    options.command_timeout_us = command_timeout_us;
     options.least_backoff_us = 5'000;
     options.most_backoff_us = 50'000;
     client_ = redis::Client::open(&loop_, options, *this);

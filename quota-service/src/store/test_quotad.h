@@ -18,7 +18,8 @@ namespace quota::store {
 // As much of a quotad as knows managed consumers and the mode.
 class TestQuotad {
  public:
-  explicit TestQuotad(const std::string& url)
+  explicit TestQuotad(const std::string& url,
+                      int64_t command_timeout_us = redis::testing::kPatientUs)
       : thread_(
             url,
             [this](uv_loop_t* loop, redis::Client& client) {
@@ -28,7 +29,8 @@ class TestQuotad {
             [this] {
               consumers_->close();
               mode_->close();
-            }) {
+            },
+            command_timeout_us) {
     EXPECT_TRUE(redis::testing::eventually([this] { return directory.generation() > 0; }));
   }
 

@@ -78,6 +78,10 @@ class Stack:
         return self.nginx(f"location / {{ {CHECKED} {OUTCOMES} }}", sidecar=quotad, quota=quota,
                           **how)
 
+    def add(self, thing):
+        """Starts what a test has made itself; it ends with the others."""
+        return self._keep(thing).start()
+
     def logs(self):
         """Name and text of every log so far."""
         paths = [path for path in sorted(self.workdir.rglob("*"))

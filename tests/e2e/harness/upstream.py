@@ -18,6 +18,8 @@ class Received:
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Or the body of each answer waits 40 ms for the client to have noticed the headers.
+    disable_nagle_algorithm = True
 
     def handle_any(self):
         body = self._read_body()
@@ -27,6 +29,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(answer)))
+        for name, value in self.server.upstream.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(answer)
@@ -54,10 +58,12 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 class Upstream:
-    """Answers 200 and "upstream", or what `answers` says for a path: a status and a body."""
+    """Answers 200 and "upstream", or what `answers` says for a path: a status and a body. Every
+    answer has these `headers`."""
 
     def __init__(self):
         self.answers = {}
+        self.headers = {}
         self._received = []
         self._lock = threading.Lock()
         self._server = _Server((ADDRESS, 0), _Handler)
