@@ -1,9 +1,16 @@
 """Each base and overlay is rendered once; tests that change it take a copy."""
 
+import pathlib
+import sys
+
 import pytest
 
-from manifests import render
-from manifests.world import World
+# Processes and waiting are those of the e2e tests.
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+# pylint: disable=wrong-import-position
+from manifests import render  # noqa: E402
+from manifests.world import World  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,14 @@ case $known in
     primary=$(newest_opinion 1)
     primary=${primary:-${QUOTA_REDIS_HOSTS%% *}}
     known="sentinel monitor quota $primary 6379 $MAJORITY"
+    # A primary tells of its replicas every ten seconds. Lost before that, nobody would know whom to
+    # promote.
+    for node in $QUOTA_REDIS_HOSTS; do
+      if [ "$node" != "$primary" ]; then
+        known="$known
+sentinel known-replica quota $node 6379"
+      fi
+    done
     say "knows nothing yet and takes $primary for the primary"
     ;;
 esac
