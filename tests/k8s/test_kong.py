@@ -124,4 +124,6 @@ def test_all_pods_of_kong_are_of_one_image(worlds):
     for name in WITH_KONG:
         images = {container["image"] for pod in worlds[name].pods() for container in pod.containers()
                   if container["image"].startswith("quotagate/kong")}
-        assert images == {"quotagate/kong:3.9.1-quota0.1.0"}
+        # One release exactly, because a module fits one only.
+        assert len(images) == 1
+        assert re.fullmatch(r"quotagate/kong:3\.9\.\d+-quota0\.1\.0", images.pop())

@@ -1,5 +1,5 @@
-"""The nodes of redis.yaml find their roles, on the first day and on bad ones: the shipped scripts with
-a real Redis, whose names resolve as those of pods do."""
+"""The nodes of redis.yaml find their roles, on the first day and on bad ones: the shipped
+scripts with a real Redis, whose names resolve as those of pods do."""
 
 import os
 import re
@@ -109,7 +109,8 @@ def test_after_a_full_restart_the_last_primary_is_the_primary(house):
 
 
 def restart_without_the_last_primary(house):
-    """A full restart in which the last primary stays away, and one node knows of an older one only."""
+    """A full restart in which the last primary stays away, and one node knows of an older one
+    only."""
     stale = house.start().settle()
     stale.kill()
     last = house.settle(*others(house, stale))

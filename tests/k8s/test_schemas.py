@@ -47,8 +47,8 @@ def test_a_field_too_many_is_seen_wherever_it_stands(worlds, name, version):
             continue
         kinds.add(document["kind"])
         for path in fields(document):
-            if document["kind"] == "ScaledObject" and path[-1] == "metadata":
-                continue
+            if (document["kind"], path) == ("Service", ("spec", "selector")):
+                continue  # labels, by another name
             changed = copy.deepcopy(document)
             node = changed
             for key in path:

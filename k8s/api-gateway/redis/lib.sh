@@ -3,8 +3,8 @@
 #   QUOTA_REDIS_HOSTS     the names of all nodes
 #   QUOTA_REDIS_ME        the name of this one, by which the others know it
 #   QUOTA_REDIS_PASSWORD  the file with the password
-# and, for nodes that share a host: QUOTA_REDIS_LISTEN, the only address to listen on, QUOTA_REDIS_DATA
-# and QUOTA_REDIS_RUN.
+# and, for nodes that share a host: QUOTA_REDIS_LISTEN, the only address to listen on,
+# QUOTA_REDIS_DATA and QUOTA_REDIS_RUN.
 
 # shellcheck disable=SC2034 # not every script needs all of it
 {
@@ -37,8 +37,8 @@ ask_here() {
   ask "${QUOTA_REDIS_LISTEN:-127.0.0.1}" 6379 "$@"
 }
 
-# Lines of "epoch name": whom each Sentinel that answers takes for the primary. The higher the epoch,
-# the later the failover that it knows of.
+# Lines of "epoch name": whom each Sentinel that answers takes for the primary. The higher the
+# epoch, the later the failover that it knows of.
 opinions() {
   for node in $QUOTA_REDIS_HOSTS; do
     ask "$node" "$SENTINEL" sentinel master quota | awk '

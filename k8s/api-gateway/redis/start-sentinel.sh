@@ -1,8 +1,8 @@
 #!/bin/sh
-# Starts a Sentinel with what it knew before: it writes failovers into its own file, which lies on the
-# volume. What does not change by itself is written anew each time, so that new passwords and settings
-# are taken up. A Sentinel that knows nothing yet asks the others, and only in an empty house takes the
-# first node for the primary, as the others then do too.
+# Starts a Sentinel with what it knew before: it writes failovers into its own file, which lies on
+# the volume. What does not change by itself is written anew each time, so that new passwords and
+# settings are taken up. A Sentinel that knows nothing yet asks the others, and only in an empty
+# house takes the first node for the primary, as the others then do too.
 set -eu
 here=$(dirname "$0")
 # shellcheck source=k8s/api-gateway/redis/lib.sh

@@ -264,8 +264,8 @@ def _promised(world):
 
 
 def _includes(world):
-    """Files of one ConfigMap that name each other: `include x;` of nginx, "$here/x" of scripts. None
-    may be missing, and none may be there for nothing."""
+    """Files of one ConfigMap that name each other: `include x;` of nginx, "$here/x" of scripts.
+    None may be missing, and none may be there for nothing."""
     for config in world.of_kind("ConfigMap"):
         data = config.get("data", {})
         name = config["metadata"]["name"]
@@ -379,5 +379,6 @@ def _monitors(world):
             yield "there are monitors, and no alerts"
 
 
-CHECKS = [_duplicates, _namespaces, _accounts, _selectors, _names, _variables, _scaling, _default_container, _volumes,
-          _references_in_env, _unused, _paths, _unread, _promised, _includes, _ports, _services, _hosts, _monitors]
+CHECKS = [_duplicates, _namespaces, _accounts, _selectors, _names, _variables, _scaling,
+          _default_container, _volumes, _references_in_env, _unused, _paths, _unread, _promised,
+          _includes, _ports, _services, _hosts, _monitors]

@@ -1,4 +1,5 @@
-"""Whether nothing is lost when pods come and go: budgets, spread, grace, autoscalers, the sidecar."""
+"""Whether nothing is lost when pods come and go: budgets, spread, grace, autoscalers, the
+sidecar."""
 
 import re
 

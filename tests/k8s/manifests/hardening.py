@@ -1,5 +1,5 @@
-"""What the restricted profile of Kubernetes wants of a pod, and a little more: limits, probes, a root
-that nobody writes to, no token."""
+"""What the restricted profile of Kubernetes wants of a pod, and a little more: limits, probes, a
+root that nobody writes to, no token."""
 
 from manifests.world import NAMESPACE
 

@@ -1,8 +1,8 @@
 """A small model of NetworkPolicies: who can open a connection to whom, and who needs to.
 
-An end is a pod of the manifests, or somebody outside of them. Needs are not written down here: they
-follow from settings (which database, which Redis, which backends), from Services that are open to the
-world, and from monitors."""
+An end is a pod of the manifests, or somebody outside of them. Needs are not written down here:
+they follow from settings (which database, which Redis, which backends), from Services that are
+open to the world, and from monitors."""
 
 import ipaddress
 import re
@@ -273,8 +273,8 @@ def _read(port):
 
 
 def loose_rules(world):
-    """Each policy by itself lets through what is needed and no more: it does not count on the policy
-    at the other end."""
+    """Each policy by itself lets through what is needed and no more: it does not count on the
+    policy at the other end."""
     wanted = needed(world) | public(world)
     everybody = ends(world) + backends(world) + OUTSIDE
     for policy in world.of_kind("NetworkPolicy"):

@@ -1,6 +1,6 @@
-"""The nodes of redis.yaml as processes: the scripts and files of the rendered ConfigMap, the variables
-of the rendered StatefulSet, and names that resolve as a headless Service lets them: to the address of
-a pod that exists, to none when it is gone, to another when it is back."""
+"""The nodes of redis.yaml as processes: the scripts and files of the rendered ConfigMap, the
+variables of the rendered StatefulSet, and names that resolve as a headless Service lets them: to
+the address of a pod that exists, to none when it is gone, to another when it is back."""
 
 import itertools
 import os
