@@ -1,0 +1,178 @@
+# shellcheck shell=bash
+# The quotads of all gateway pods, each asked by the quotactl beside it. Wants lib/cluster.sh.
+
+# Lines of: pod phase container (the first beside quotad, which is the gateway)
+pods=
+
+# find_pods: every pod with a container quotad, whatever else it is called.
+find_pods() {
+  local paths='N:.metadata.name,P:.status.phase,I:.spec.initContainers[*].name'
+  columns pods "$paths,C:.spec.containers[*].name" || return 1
+  pods=$(awk '$2 != "Succeeded" && $2 != "Failed" && ("," $3 "," $4 ",") ~ /,quotad,/ {
+    split($4, containers, ",")
+    for (i = 1; containers[i] == "quotad"; i++) {}
+    print $1, $2, containers[i]
+  }' <<<"$answer")
+}
+
+pod_names() {
+  awk '{ print $1 }' <<<"$pods"
+}
+
+pod_count() {
+  awk 'NF' <<<"$pods" | wc -l
+}
+
+# The admin token, from the Secret quotad-admin. It is given to quotactl on its standard input, and
+# so appears in no list of processes.
+token=
+read_token() {
+  if ! ask get secret quotad-admin -o 'jsonpath={.data.token}' || [[ -z $answer ]]; then
+    fail "there is no admin token: ${trouble:-the Secret quotad-admin has no key token}" \
+      "$(more get secret quotad-admin)"
+  fi
+  token=$(base64 -d <<<"$answer") || fail "the token in the Secret quotad-admin is not base64"
+  answer=
+}
+
+# quotactl <pod> <arguments>: in the pod. Standard input goes along.
+quotactl() {
+  local pod=$1
+  shift
+  timeout "$(time_left)" kubectl --namespace "$namespace" exec -i "$pod" -c quotad -- quotactl "$@"
+}
+
+# in_each_pod <function> [arguments]: for all pods at once, as `function pod arguments`. What it
+# says for a pod is in $scratch/pod/<pod>, its exit code in <pod>.code, its complaint in <pod>.why.
+in_each_pod() {
+  local pod
+  mkdir -p "$scratch/pod"
+  for pod in $(pod_names); do
+    {
+      local code=0
+      "$1" "$pod" "${@:2}" >"$scratch/pod/$pod" 2>"$scratch/pod/$pod.why" </dev/null || code=$?
+      echo "$code" >"$scratch/pod/$pod.code"
+    } &
+  done
+  wait
+}
+
+said_by() {
+  cat "$scratch/pod/$1"
+}
+
+code_of() {
+  cat "$scratch/pod/$1.code"
+}
+
+# Why a call in a pod failed, in one line. kubectl's own last words say only the exit code.
+why_of() {
+  local text
+  text=$(grep -v '^command terminated with exit code' "$scratch/pod/$1.why" | tail -n 1) || true
+  if [[ -z $text ]]; then
+    case $(code_of "$1") in
+      124) text="no answer within the time limit" ;;
+      *) text="exit code $(code_of "$1")" ;;
+    esac
+  fi
+  echo "$text"
+}
+
+# member <name>: of a JSON object of quotactl, on standard input.
+member() {
+  sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1
+}
+
+ask_mode() {
+  quotactl "$1" mode --json
+}
+
+ask_store() {
+  quotactl "$1" consumer list --json
+}
+
+reload_policy() {
+  printf '%s\n' "$token" | quotactl "$1" reload --token-file - --json
+}
+
+# all_pods_answer <function>: for await. $troubled names the first that does not.
+troubled=
+all_pods_answer() {
+  local pod count=0 all
+  troubled=
+  find_pods || return 1
+  all=$(pod_count)
+  in_each_pod "$1"
+  for pod in $(pod_names); do
+    if [[ $(code_of "$pod") == 0 ]]; then
+      count=$((count + 1))
+    elif [[ -z $troubled ]]; then
+      troubled=$pod
+    fi
+  done
+  progress="$count of $all quotads answer"
+  if ((all == 0)); then
+    progress="there is no pod with a quotad"
+    return 1
+  fi
+  if [[ -n $troubled ]]; then
+    progress+="; pod $troubled: $(why_of "$troubled")"
+    return 1
+  fi
+}
+
+# policy_in_force <hash>: for await. Every quotad has read its policy again, and it is that one.
+# Until kubelet has brought the new file, quotad reads the old one; a new annotation makes kubelet
+# look at once instead of within a minute or two.
+policy_in_force() {
+  local pod count=0 all
+  find_pods || return 1
+  all=$(pod_count)
+  in_each_pod reload_policy
+  troubled=
+  for pod in $(pod_names); do
+    if [[ $(code_of "$pod") == 0 && $(said_by "$pod" | member hash) == "$1" ]]; then
+      count=$((count + 1))
+    elif [[ -z $troubled ]]; then
+      troubled=$pod
+    fi
+  done
+  progress="policy $1 is in force in $count of $all pods"
+  if ((all == 0)); then return 1; fi
+  if [[ -n $troubled ]]; then
+    if [[ $(code_of "$troubled") != 0 ]]; then progress+="; $troubled: $(why_of "$troubled")"; fi
+    return 1
+  fi
+}
+
+hasten_kubelet() {
+  local names
+  mapfile -t names < <(pod_names)
+  if ((${#names[@]} == 0)); then return; fi
+  ask annotate pod "${names[@]}" --overwrite "quotagate/refreshed=$(date +%s)" || true
+}
+
+# read_policy <file of the ConfigMap>: its text into $scratch/policy.yaml, byte by byte.
+read_policy() {
+  kubectl annotate --local -f "$1" quotagate/read=policy -o 'jsonpath={.data.policy\.yaml}' \
+    >"$scratch/policy.yaml" 2>"$scratch/trouble" || fail "no policy: $(<"$scratch/trouble")"
+  if [[ ! -s $scratch/policy.yaml ]]; then
+    fail "the ConfigMap quota-policy has no key policy.yaml"
+  fi
+}
+
+# check_policy <command that runs quotactl...>: of $scratch/policy.yaml. Its hash is in $answer.
+check_policy() {
+  if ! answer=$("$@" validate /dev/stdin --json <"$scratch/policy.yaml" 2>"$scratch/trouble"); then
+    trouble=$(grep -v '^command terminated' "$scratch/trouble" | tail -n 1)
+    fail "the policy is not valid: $(policy_faults <<<"$answer")$trouble" \
+      "quotactl validate POLICY_FILE"
+  fi
+  answer=$(member hash <<<"$answer")
+}
+
+# What `validate --json` says, as policy.yaml:line:column: message.
+policy_faults() {
+  sed -n -e 's/^ *"line": \([0-9]*\),*$/\1/p' -e 's/^ *"column": \([0-9]*\),*$/\1/p' \
+    -e 's/^ *"message": "\(.*\)",*$/\1/p' | paste -d : - - - | sed 's/^/policy.yaml:/' | head -n 5
+}

@@ -1,0 +1,95 @@
+"""What happens inside of pods: quotactl beside quotad, redis-cli beside Sentinel, signals to nginx."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+OK, ERROR, NOT_PERMITTED = 0, 1, 4
+
+
+def complain(text, code):
+    sys.stderr.write(f"{text}\ncommand terminated with exit code {code}\n")
+    return code
+
+
+def run(cluster, pod, container, argv):
+    names = [c["name"] for c in pod["spec"].get("initContainers", []) + pod["spec"]["containers"]]
+    if container not in names:
+        return complain(f"error: container {container} is not valid for pod", ERROR)
+    if argv[0] == "quotactl":
+        return quotactl(cluster, pod["metadata"]["name"], argv[1:])
+    if argv[:2] == ["sh", "-c"] and "redis-cli" in argv[2]:
+        return sentinel(cluster)
+    if argv == ["sh", "-c", "kill -HUP 1"]:
+        cluster.state["reloads"].append(pod["metadata"]["name"])
+        return OK
+    return complain(f"exec: {argv[0]}: not found", 127)
+
+
+def sentinel(cluster):
+    password = sys.stdin.read()
+    secret = base64.b64decode(cluster.get("Secret", "quota-redis")["data"]["password"]).decode()
+    if password != secret:
+        return complain("NOAUTH Authentication required.", ERROR)
+    if cluster.faults.get("no_quorum"):
+        print("NOQUORUM 1 usable Sentinels. Not enough available Sentinels to reach the majority")
+    else:
+        print("OK 3 usable Sentinels. Quorum and failover authorization can be reached")
+    return OK
+
+
+def token_is_right(cluster):
+    secret = cluster.get("Secret", "quotad-admin")
+    wanted = base64.b64decode(secret["data"]["token"]).decode() if secret else None
+    return sys.stdin.read().strip() == wanted and not cluster.faults.get("token_refused")
+
+
+def real_quotactl(admin, argv):
+    """For a pod whose quotad is played by a real one."""
+    code = subprocess.run([os.environ["FAKE_QUOTACTL"], "--admin", admin, *argv],
+                          check=False).returncode
+    if code:
+        sys.stderr.write(f"command terminated with exit code {code}\n")
+    return code
+
+
+def quotactl(cluster, pod, argv):
+    quotad = cluster.state["quotads"][pod]
+    command = argv[0]
+    if command == "validate":
+        return subprocess.run([os.environ["FAKE_QUOTACTL"], *argv], check=False).returncode
+    if command == "consumer":
+        if cluster.faults.get("store_down"):
+            return complain("quotactl: Redis cannot be reached: no connection to quota-redis", ERROR)
+        print('{\n  "consumers": []\n}')
+        return OK
+    if "--token-file" in argv and not token_is_right(cluster):
+        return complain("quotactl: the Authorization header does not carry quotad's admin token",
+                        NOT_PERMITTED)
+    if command == "reload":
+        policy = quotad["policy"]
+        done = subprocess.run([os.environ["FAKE_QUOTACTL"], "validate", "/dev/stdin", "--json"],
+                              input=policy, capture_output=True, text=True, check=False)
+        print(json.dumps({"hash": json.loads(done.stdout)["hash"]}, indent=2))
+        return OK
+    assert command == "mode", argv
+    words = [word for word in argv[1:] if word in ("shadow", "off", "enforce", "policy")]
+    if words:
+        set_mode(cluster, quotad, words[0], "--local" in argv)
+    mode = quotad["mode"] or cluster.state["shared_mode"]
+    print(json.dumps({"mode": mode or "enforce", "source": "override" if mode else "policy",
+                      "policy_mode": "enforce", "scope": "local" if quotad["mode"] else "all",
+                      "since_unix_ms": 1795191792076}, indent=2))
+    return OK
+
+
+def set_mode(cluster, quotad, word, local):
+    mode = None if word == "policy" else word
+    if local:
+        quotad["mode"] = mode
+    else:
+        cluster.state["shared_mode"] = mode
+        for one in cluster.state["quotads"].values():
+            one["mode"] = None
