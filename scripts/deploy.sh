@@ -166,6 +166,7 @@ postgres() {
   ensure_namespace
   mapfile -t files < <(files_of base)
   apply "namespace and accounts" "${files[@]}"
+  mark_dbless
   record_revision "$overlay"
   for name in $(wanted_secrets); do
     if [[ -n ${OWN_SECRETS[$name]:-} ]]; then ensure_secret "$name" "${OWN_SECRETS[$name]}"; fi
@@ -230,16 +231,14 @@ redis() {
 }
 
 # sentinels_agree <pod>: enough of them see each other to move the primary when it is lost. The
-# password travels over standard input.
+# password is read where it is, in the pod.
 sentinels_agree() {
-  local said status=0
+  local status=0
   # shellcheck disable=SC2016 # the shell in the pod expands it
-  said=$(kubectl --namespace "$namespace" get secret quota-redis -o 'jsonpath={.data.password}' |
-    base64 -d | timeout "$(time_left)" kubectl --namespace "$namespace" exec -i "$1" -c sentinel -- \
-    sh -c 'REDISCLI_AUTH=$(cat) exec redis-cli --no-auth-warning -p 26379 sentinel ckquorum quota' \
-    2>"$scratch/trouble") || status=$?
-  progress="Sentinel says: ${said:-$(tail -n 1 "$scratch/trouble")}"
-  [[ $status == 0 && $said == OK* ]]
+  ask exec "$1" -c sentinel -- sh -c 'REDISCLI_AUTH=$(cat "$QUOTA_REDIS_PASSWORD") '\
+'exec redis-cli -p 26379 sentinel ckquorum quota' || status=$?
+  progress="Sentinel says: ${answer:-$trouble}"
+  [[ $status == 0 && $answer == OK* ]]
 }
 
 # -- Step 4
@@ -254,6 +253,7 @@ gateway() {
     apply "Kong's configuration" "${files[@]}"
   fi
   keep_replicas
+  keep_mark
   mapfile -t files < <(files_of gateway)
   apply "gateway" "${files[@]}"
   for name in $(names_in gateway Deployment); do
@@ -273,6 +273,20 @@ gateway() {
   if [[ -n $modes ]]; then note "the mode is overridden: $modes (scripts/emergency.sh policy)"; fi
   await "asking every quotad for what its store holds" all_pods_answer ask_store
   outcome="$(pod_count) pods, each with a quotad that answers"
+}
+
+# With a database Kong's pods start anew in step 5, after the import, and not for the lack of a mark.
+keep_mark() {
+  local file
+  file=$(files_of gateway Deployment kong)
+  if [[ -z $file ]] || is_dbless; then return; fi
+  kong_mark
+  if [[ $answer != "<none>" && -n $answer ]]; then mark_template "$file" "$answer"; fi
+}
+
+kong_mark() {
+  columns "deployment kong" 'M:.spec.template.metadata.annotations.quotagate/kong-config' ||
+    fail "Deployment kong: $trouble"
 }
 
 overridden_modes() {
@@ -303,7 +317,6 @@ configuration() {
   apply "policy and plugins" "${files[@]}"
   if [[ -n $hash ]]; then
     clues=("$(more logs "$(pod_names | head -n 1)" -c quotad --tail=50)")
-    read_token
     hasten_kubelet
     await "the new policy" policy_in_force "$hash"
     outcome="policy $hash in every pod"
@@ -311,12 +324,27 @@ configuration() {
     say "  would wait until every quotad has the policy"
   fi
   for name in $(names_in config Job); do
-    run_job "$name" "$(files_of config Job "$name")" \
-      "$(files_of config ConfigMap | grep -v -xF "$(policy_file)" | head -n 1)"
+    run_job "$name" "$(files_of config Job "$name")" "$(files_of config ConfigMap kong-config)"
+    restart_kong "$job_fingerprint"
   done
   if [[ $dry_run == yes ]]; then return; fi
   set_state "$revision" deployed
   prune_revisions
+}
+
+# restart_kong <mark>: with what the import has brought, unless it runs with that already.
+restart_kong() {
+  local file
+  file=$(files_of gateway Deployment kong)
+  kong_mark
+  if [[ -z $file || $answer == "$1" ]]; then return; fi
+  if [[ $dry_run == yes ]]; then
+    say "  would start Kong's pods anew with it, one after the other"
+    return
+  fi
+  mark_template "$file" "$1"
+  apply "Kong, which starts anew with it" "$file"
+  await_deployment kong
 }
 
 # -- Step 6

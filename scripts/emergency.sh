@@ -74,9 +74,9 @@ follows() {
 # set_mode <pod>: for all quotads of its store; where that cannot be, for this one.
 set_mode() {
   local code=0
-  printf '%s\n' "$token" | quotactl "$1" mode "$action" --token-file - --json || code=$?
+  privileged "$1" mode "$action" --json || code=$?
   if ((code == 0 || code == 4)); then return "$code"; fi
-  printf '%s\n' "$token" | quotactl "$1" mode "$action" --local --token-file - --json
+  privileged "$1" mode "$action" --local --json
 }
 
 # all_follow: for await. Pods that are new since the last look are told, too.
@@ -99,6 +99,18 @@ all_follow() {
     pods=$every
   fi
   return 1
+}
+
+# What every pod says, whatever is wanted.
+report_modes() {
+  local pod
+  for pod in $(pod_names); do
+    if [[ $(code_of "$pod") == 0 ]]; then
+      say "  $pod: $(said_by "$pod" | member mode), by $(said_by "$pod" | member source)"
+    else
+      say "  $pod: does not answer; $(why_of "$pod")"
+    fi
+  done
 }
 
 # The table of all pods, and of those that did not follow.
@@ -139,6 +151,7 @@ after_failure() {
 }
 
 mode() {
+  local every
   find_pods || fail "the pods cannot be listed: $trouble" "$(more get pods)"
   if [[ -z $pods ]]; then
     fail "no pod in namespace $namespace has a container quotad" "$(more get pods)"
@@ -146,7 +159,7 @@ mode() {
   say "$(pod_count) pods in namespace $namespace of $(context) have a quotad:"
   if [[ $dry_run == yes ]]; then
     in_each_pod ask_mode
-    report
+    report_modes
     say "Nothing was changed."
     return
   fi
@@ -155,8 +168,10 @@ mode() {
 
   SECONDS=0
   begin "setting the mode to $action" "${timeout:-30}"
-  read_token
+  every=$pods
+  pods+=$'\n'$leaving
   in_each_pod set_mode
+  pods=$every
   clues=("$(more get pods)")
   await "the mode" all_follow
   report

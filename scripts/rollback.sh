@@ -109,11 +109,11 @@ find_added() {
     sed '/^$/d')
 }
 
-# With all new pods at once. The strategy is not part of the pods' template; applying the Deployment
-# once more puts it back.
+# All new pods at once, and each of use as soon as it is ready. This is not part of the pods'
+# template; applying the Deployment once more puts it back.
 hurry() {
-  ask patch deployment "$1" --type merge -p \
-    '{"spec":{"strategy":{"rollingUpdate":{"maxSurge":"100%","maxUnavailable":0}}}}' ||
+  ask patch deployment "$1" --type merge -p '{"spec": {"minReadySeconds": 0,
+    "strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}}}' ||
     note "pods of Deployment $1 are replaced one after the other: $trouble"
 }
 
@@ -130,6 +130,11 @@ restore() {
   mapfile -t files < <(files_of config ConfigMap)
   apply "policy and plugins" "${files[@]}"
   hasten_kubelet
+  for name in $(names_in config Job); do
+    run_job "$name" "$(files_of config Job "$name")" "$(files_of config ConfigMap kong-config)"
+    file=$(files_of gateway Deployment kong)
+    if [[ -n $file ]]; then mark_template "$file" "$job_fingerprint"; fi
+  done
   keep_replicas
   mapfile -t files < <(files_of network && files_of gateway)
   apply "gateway" "${files[@]}"
@@ -138,17 +143,12 @@ restore() {
     if is_rolling "$file"; then hurry "$name"; fi
   done
 
-  for name in $(names_in config Job); do
-    run_job "$name" "$(files_of config Job "$name")" \
-      "$(files_of config ConfigMap | grep -v -xF "$policy" | head -n 1)"
-  done
   for name in $(names_in gateway Deployment); do await_deployment "$name"; done
   if [[ -n $policy ]]; then
     read_policy "$policy"
     find_pods || fail "the gateway's pods cannot be listed: $trouble"
     check_policy quotactl "$(awk '$2 == "Running" { print $1; exit }' <<<"$pods")"
     hash=$answer
-    read_token
     clues=("$(more get pods)" "$(more get configmap quota-policy -o yaml)")
     await "the policy of before" policy_in_force "$hash"
   fi

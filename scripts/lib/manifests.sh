@@ -149,21 +149,27 @@ is_dbless() {
   [[ -n $(files_of config ConfigMap kong-config) && -z $(files_of config Job) ]]
 }
 
-# Without a database Kong has to start anew for a new kong.yaml, and does so when the template of
-# its pods differs. (Where the name of the ConfigMap holds a hash, that differs by itself.)
+# mark_template <file of a Deployment> <mark>: Kong does not notice a new kong.yaml, nor that one was
+# imported. Its pods start anew, one after the other, when their template differs.
+mark_template() {
+  awk -v "mark=quotagate/kong-config: \"$2\"" '
+    /^        quotagate\/kong-config: / { next }
+    waiting {
+      if ($0 == "      annotations:") { print; $0 = "        " mark }
+      else print "      annotations:\n        " mark
+      waiting = 0
+    }
+    { print }
+    /^  template:$/ { in_template = 1 }
+    in_template && /^    metadata:$/ { waiting = 1; in_template = 0 }' "$1" >"$1.marked"
+  mv "$1.marked" "$1"
+}
+
+# Without a database the configuration is known before the pods start.
 mark_dbless() {
   local file
-  is_dbless || return 0
-  for file in $(files_of gateway Deployment kong); do
-    awk -v "mark=quotagate/kong-config: $(sha256 <"$(files_of config ConfigMap kong-config)")" '
-      waiting {
-        if ($0 == "      annotations:") { print; $0 = "        " mark }
-        else print "      annotations:\n        " mark
-        waiting = 0
-      }
-      { print }
-      /^  template:$/ { in_template = 1 }
-      in_template && /^    metadata:$/ { waiting = 1; in_template = 0 }' "$file" >"$file.marked"
-    mv "$file.marked" "$file"
-  done
+  file=$(files_of gateway Deployment kong)
+  if [[ -n $file ]] && is_dbless; then
+    mark_template "$file" "$(fingerprint_of "$(files_of config ConfigMap kong-config)")"
+  fi
 }

@@ -4,15 +4,21 @@
 # Lines of: pod phase container (the first beside quotad, which is the gateway)
 pods=
 
-# find_pods: every pod with a container quotad, whatever else it is called.
+# find_pods: every pod with a container quotad, whatever else it is called. Those that are being
+# stopped are in $leaving: they serve for a while, and may be gone at any moment.
+leaving=
 find_pods() {
-  local paths='N:.metadata.name,P:.status.phase,I:.spec.initContainers[*].name'
-  columns pods "$paths,C:.spec.containers[*].name" || return 1
-  pods=$(awk '$2 != "Succeeded" && $2 != "Failed" && ("," $3 "," $4 ",") ~ /,quotad,/ {
-    split($4, containers, ",")
+  local paths='N:.metadata.name,P:.status.phase,D:.metadata.deletionTimestamp' all
+  paths+=',I:.spec.initContainers[*].name,C:.spec.containers[*].name'
+  columns pods "$paths" || return 1
+  all=$(awk '$2 != "Succeeded" && $2 != "Failed" && ("," $4 "," $5 ",") ~ /,quotad,/ {
+    split($5, containers, ",")
     for (i = 1; containers[i] == "quotad"; i++) {}
-    print $1, $2, containers[i]
+    print $1, $2, containers[i], $3
   }' <<<"$answer")
+  pods=$(awk '$4 == "<none>"' <<<"$all")
+  # shellcheck disable=SC2034
+  leaving=$(awk 'NF && $4 != "<none>"' <<<"$all")
 }
 
 pod_names() {
@@ -23,23 +29,28 @@ pod_count() {
   awk 'NF' <<<"$pods" | wc -l
 }
 
-# The admin token, from the Secret quotad-admin. It is given to quotactl on its standard input, and
-# so appears in no list of processes.
-token=
-read_token() {
-  if ! ask get secret quotad-admin -o 'jsonpath={.data.token}' || [[ -z $answer ]]; then
-    fail "there is no admin token: ${trouble:-the Secret quotad-admin has no key token}" \
-      "$(more get secret quotad-admin)"
-  fi
-  token=$(base64 -d <<<"$answer") || fail "the token in the Secret quotad-admin is not base64"
-  answer=
+# in_quotad <pod> <command>: standard input goes along.
+in_quotad() {
+  local pod=$1
+  shift
+  timeout "$(time_left)" kubectl --namespace "$namespace" exec -i "$pod" -c quotad -- "$@"
 }
 
-# quotactl <pod> <arguments>: in the pod. Standard input goes along.
+# quotactl <pod> <arguments>
 quotactl() {
   local pod=$1
   shift
-  timeout "$(time_left)" kubectl --namespace "$namespace" exec -i "$pod" -c quotad -- quotactl "$@"
+  in_quotad "$pod" quotactl "$@"
+}
+
+# privileged <pod> <arguments of quotactl>: with the admin token, which is where quotad has it. It
+# does not leave the pod, so nobody here can see it, or needs to be allowed to read Secrets.
+privileged() {
+  local pod=$1
+  shift
+  # shellcheck disable=SC2016 # the shell in the pod expands it
+  in_quotad "$pod" sh -c 'QUOTACTL_TOKEN=${QUOTAD_ADMIN_TOKEN:-} exec quotactl '\
+'${QUOTAD_ADMIN_TOKEN_FILE:+--token-file "$QUOTAD_ADMIN_TOKEN_FILE"} "$@"' quotactl "$@"
 }
 
 # in_each_pod <function> [arguments]: for all pods at once, as `function pod arguments`. What it
@@ -92,7 +103,7 @@ ask_store() {
 }
 
 reload_policy() {
-  printf '%s\n' "$token" | quotactl "$1" reload --token-file - --json
+  privileged "$1" reload --json
 }
 
 # all_pods_answer <function>: for await. $troubled names the first that does not.

@@ -32,9 +32,10 @@ state_of() {
   awk -v number="$1" '$1 == number { print $2 }' <<<"$revisions"
 }
 
+# No volumes: nothing that holds data is ever taken back.
 revision_files() {
   files_of network
-  files_of gateway
+  files_of gateway | grep -vxF -f <(files_of gateway PersistentVolumeClaim; echo none)
   files_of config
 }
 

@@ -108,16 +108,25 @@ job_done() {
   progress="Job $1 is done"
 }
 
+# fingerprint_of <file...>: of the files, and of the Secret with Kong's consumers, which is read
+# together with them. Its version is enough, nobody has to see its contents.
+fingerprint_of() {
+  columns "secret kong-consumers" 'R:.metadata.resourceVersion' || answer=
+  cat "$@" <(printf '%s' "$answer") | sha256
+}
+
 # run_job <name> <file> [file...]: runs it unless it has been done for exactly these files. A Job
-# cannot be changed, so one for other files, or one that failed, makes room for a new one.
+# cannot be changed, so one for other files, or one that failed, makes room for a new one. $job_fingerprint
+# says for which files.
+job_fingerprint=
 run_job() {
-  local name=$1 file=$2 wanted fingerprint='' complete='' failed=''
+  local name=$1 file=$2 fingerprint='' complete='' failed=''
   shift
-  wanted=$(cat "$@" | sha256)
+  job_fingerprint=$(fingerprint_of "$@")
   columns "job $name" "$job_state" || fail "Job $name cannot be looked at: $trouble"
   if [[ -n $answer ]]; then
     read -r fingerprint complete failed <<<"$answer"
-    if [[ $fingerprint == "$wanted" && $complete == True ]]; then
+    if [[ $fingerprint == "$job_fingerprint" && $complete == True ]]; then
       say "  Job $name has been done for this version."
       return
     fi
@@ -126,13 +135,13 @@ run_job() {
     say "  would run Job $name and wait for its end"
     return
   fi
-  if [[ -n $answer ]] && [[ $fingerprint != "$wanted" || $failed == True ]]; then
+  if [[ -n $answer ]] && [[ $fingerprint != "$job_fingerprint" || $failed == True ]]; then
     ask delete job "$name" --cascade=foreground --wait=true ||
       fail "the Job $name of before cannot be deleted: $trouble"
     fingerprint=
   fi
-  if [[ $fingerprint != "$wanted" ]]; then
-    ask annotate --local -f "$file" "quotagate/fingerprint=$wanted" -o yaml ||
+  if [[ $fingerprint != "$job_fingerprint" ]]; then
+    ask annotate --local -f "$file" "quotagate/fingerprint=$job_fingerprint" -o yaml ||
       fail "Job $name cannot be prepared: $trouble"
     ask create -f - <<<"$answer" || fail "Job $name cannot be created: $trouble"
   fi

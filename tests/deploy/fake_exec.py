@@ -1,6 +1,5 @@
 """What happens inside of pods: quotactl beside quotad, redis-cli beside Sentinel, signals to nginx."""
 
-import base64
 import json
 import os
 import subprocess
@@ -19,7 +18,9 @@ def run(cluster, pod, container, argv):
     if container not in names:
         return complain(f"error: container {container} is not valid for pod", ERROR)
     if argv[0] == "quotactl":
-        return quotactl(cluster, pod["metadata"]["name"], argv[1:])
+        return quotactl(cluster, pod["metadata"]["name"], argv[1:], False)
+    if argv[:2] == ["sh", "-c"] and "exec quotactl" in argv[2]:
+        return quotactl(cluster, pod["metadata"]["name"], argv[4:], True)
     if argv[:2] == ["sh", "-c"] and "redis-cli" in argv[2]:
         return sentinel(cluster)
     if argv == ["sh", "-c", "kill -HUP 1"]:
@@ -29,10 +30,6 @@ def run(cluster, pod, container, argv):
 
 
 def sentinel(cluster):
-    password = sys.stdin.read()
-    secret = base64.b64decode(cluster.get("Secret", "quota-redis")["data"]["password"]).decode()
-    if password != secret:
-        return complain("NOAUTH Authentication required.", ERROR)
     if cluster.faults.get("no_quorum"):
         print("NOQUORUM 1 usable Sentinels. Not enough available Sentinels to reach the majority")
     else:
@@ -40,22 +37,18 @@ def sentinel(cluster):
     return OK
 
 
-def token_is_right(cluster):
-    secret = cluster.get("Secret", "quotad-admin")
-    wanted = base64.b64decode(secret["data"]["token"]).decode() if secret else None
-    return sys.stdin.read().strip() == wanted and not cluster.faults.get("token_refused")
-
-
-def real_quotactl(admin, argv):
-    """For a pod whose quotad is played by a real one."""
-    code = subprocess.run([os.environ["FAKE_QUOTACTL"], "--admin", admin, *argv],
-                          check=False).returncode
+def real_quotactl(pod, argv):
+    """For a pod whose quotad is played by a real one, with the environment of its container."""
+    tools = os.path.dirname(os.environ["FAKE_QUOTACTL"])
+    code = subprocess.run(argv, check=False, env={
+        "PATH": f"{tools}:/usr/bin:/bin", "QUOTACTL_ADMIN": pod["admin"],
+        "QUOTAD_ADMIN_TOKEN_FILE": pod["token_file"]}).returncode
     if code:
         sys.stderr.write(f"command terminated with exit code {code}\n")
     return code
 
 
-def quotactl(cluster, pod, argv):
+def quotactl(cluster, pod, argv, has_token):
     quotad = cluster.state["quotads"][pod]
     command = argv[0]
     if command == "validate":
@@ -65,7 +58,8 @@ def quotactl(cluster, pod, argv):
             return complain("quotactl: Redis cannot be reached: no connection to quota-redis", ERROR)
         print('{\n  "consumers": []\n}')
         return OK
-    if "--token-file" in argv and not token_is_right(cluster):
+    words = [word for word in argv[1:] if word in ("shadow", "off", "enforce", "policy")]
+    if (words or command == "reload") and (not has_token or cluster.faults.get("token_refused")):
         return complain("quotactl: the Authorization header does not carry quotad's admin token",
                         NOT_PERMITTED)
     if command == "reload":
@@ -75,7 +69,6 @@ def quotactl(cluster, pod, argv):
         print(json.dumps({"hash": json.loads(done.stdout)["hash"]}, indent=2))
         return OK
     assert command == "mode", argv
-    words = [word for word in argv[1:] if word in ("shadow", "off", "enforce", "policy")]
     if words:
         set_mode(cluster, quotad, words[0], "--local" in argv)
     mode = quotad["mode"] or cluster.state["shared_mode"]

@@ -37,9 +37,7 @@ def parse(argv):
 
 def is_changing(words, options, rest):
     if words[0] == "exec":
-        if rest[:1] == ["quotactl"]:
-            return rest[1] == "reload" or (rest[1] == "mode" and "--token-file" in rest)
-        return rest == ["sh", "-c", "kill -HUP 1"]
+        return rest[0] == "sh" and "redis-cli" not in rest[2]
     return words[0] in CHANGING and "--local" not in options
 
 
@@ -56,9 +54,9 @@ def main(argv):
         if words[0] in cluster.faults.get("hang", []):
             fcntl.flock(lock, fcntl.LOCK_UN)
             signal.pause()
-        if words[0] == "exec" and words[1] in state["admin"] and rest[:1] == ["quotactl"]:
+        if words[0] == "exec" and words[1] in state["admin"] and options["-c"] == "quotad":
             fcntl.flock(lock, fcntl.LOCK_UN)  # a real quotad takes the time that it takes
-            return fake_exec.real_quotactl(state["admin"][words[1]], rest[1:])
+            return fake_exec.real_quotactl(state["admin"][words[1]], rest)
         try:
             code = Command(cluster, words, options, rest).run()
         except Refused as refused:
