@@ -8,7 +8,8 @@
 #                  kustomization, such as ./k8s/nginx-gateway
 #   --dry-run      asks the cluster, says what would be done, and changes nothing
 #   --yes          does not ask before it changes something
-#   --timeout S    how long one step may take, in seconds; 600 unless said otherwise
+#   --timeout S    how long one step may take, in seconds; 600 unless said otherwise. For one step
+#                  only: QUOTA_STEP_4_TIMEOUT=1200 in the environment
 #
 #   1  Checks: versions, permissions, storage class, kinds, Redis and the policy. Changes nothing
 #   2  Namespace, Secrets, network policies, PostgreSQL and its migrations
@@ -67,9 +68,9 @@ parse_arguments() {
 # step <number> <title> <function>. The function says in $outcome what came of it.
 outcome=
 step() {
-  local number=$1 title=$2 started=$SECONDS
+  local number=$1 title=$2 started=$SECONDS own=QUOTA_STEP_${1}_TIMEOUT
   say "Step $number of $STEPS: $title"
-  begin "step $number of $STEPS ($title)" "${timeout:-600}"
+  begin "step $number of $STEPS ($title)" "${!own:-${timeout:-600}}"
   outcome='done'
   "$3"
   done_steps+=("$(printf '%s  %-22s %4d s  %s' "$number" "$title" $((SECONDS - started)) "$outcome")")
@@ -395,8 +396,8 @@ summary() {
 main() {
   parse_arguments "$@"
   need_kubectl
-  make_scratch
   directory=$(overlay_directory "$overlay")
+  make_scratch
 
   step 1 "checks" check
   confirm "Deploy overlay $overlay to namespace $namespace of $(context)?"

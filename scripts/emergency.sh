@@ -133,7 +133,7 @@ why_not() {
   if [[ $(code_of "$1") == 0 ]]; then
     text="it says $(said_by "$1" | member mode)"
     if [[ -s $scratch/pod/$1.refused ]]; then
-      text+=", $(grep -v '^command terminated' "$scratch/pod/$1.refused" | tail -n 1)"
+      text+=", $(sed '/^command terminated/d' "$scratch/pod/$1.refused" | tail -n 1)"
     fi
     echo "$text"
   else

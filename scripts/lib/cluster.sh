@@ -50,15 +50,24 @@ cluster_option() {
   fi
 }
 
-# A place for temporary files, gone when the script ends.
+# A place for temporary files, gone when the script ends. It never ends without a word.
+explained=no
 make_scratch() {
   scratch=$(mktemp -d "${TMPDIR:-/tmp}/quotagate.XXXXXX")
-  trap 'rm -rf "$scratch"' EXIT
+  trap 'leave $? "$BASH_COMMAND"' EXIT
   trap 'interrupted 130' INT
   trap 'interrupted 143' TERM
 }
 
+leave() {
+  rm -rf "$scratch"
+  if (($1 != 0)) && [[ $explained == no ]]; then
+    printf '%s: %s failed, at: %s\n' "$(basename "$0")" "${doing:-it}" "$2" >&2
+  fi
+}
+
 interrupted() {
+  explained=yes
   printf '\n%s: stopped%s. Run it again to go on.\n' "$(basename "$0")" "${doing:+ in $doing}" >&2
   exit "$1"
 }
@@ -103,6 +112,7 @@ more() {
 fail() {
   local why=$1 command
   shift
+  explained=yes
   printf '%s: %s failed: %s\n' "$(basename "$0")" "$doing" "$why" >&2
   if (($# > 0)); then
     printf 'More is shown by:\n' >&2
@@ -163,10 +173,14 @@ confirm() {
   local reply
   if [[ $assume_yes == yes || $dry_run == yes ]]; then return; fi
   if [[ ! -t 0 ]]; then
+    explained=yes
     die "nobody is there to be asked; nothing was changed. Add --yes to go ahead, or --dry-run."
   fi
   read -r -p "$1 [y/N] " reply
-  if [[ ! $reply =~ ^([yY]|[yY][eE][sS])$ ]]; then die "nothing was changed."; fi
+  if [[ ! $reply =~ ^([yY]|[yY][eE][sS])$ ]]; then
+    explained=yes
+    die "nothing was changed."
+  fi
 }
 
 # Where kubectl's calls go.

@@ -175,7 +175,7 @@ read_policy() {
 # check_policy <command that runs quotactl...>: of $scratch/policy.yaml. Its hash is in $answer.
 check_policy() {
   if ! answer=$("$@" validate /dev/stdin --json <"$scratch/policy.yaml" 2>"$scratch/trouble"); then
-    trouble=$(grep -v '^command terminated' "$scratch/trouble" | tail -n 1)
+    trouble=$(grep -v '^command terminated' "$scratch/trouble" | tail -n 1) || true
     fail "the policy is not valid: $(policy_faults <<<"$answer")$trouble" \
       "quotactl validate POLICY_FILE"
   fi
@@ -185,5 +185,6 @@ check_policy() {
 # What `validate --json` says, as policy.yaml:line:column: message.
 policy_faults() {
   sed -n -e 's/^ *"line": \([0-9]*\),*$/\1/p' -e 's/^ *"column": \([0-9]*\),*$/\1/p' \
-    -e 's/^ *"message": "\(.*\)",*$/\1/p' | paste -d : - - - | sed 's/^/policy.yaml:/' | head -n 5
+    -e 's/^ *"message": "\(.*\)",*$/\1/p' | paste -d : - - - |
+    sed 's/^[0-9]*:[0-9]*:/policy.yaml:& /' | head -n 5
 }

@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import pty
 import shutil
 import subprocess
 
@@ -21,8 +22,8 @@ class FakeCluster:
     api_down, client_minor, server_minor, missing_kinds [kinds], forbidden ["verb what", Kind],
     no_metrics_server, hang [verbs], apply_fails [names], pvc_pending [StatefulSets],
     job_failed and job_runs_forever [Jobs], rollout_stuck and gave_up [Deployments],
-    exec_fails [pods], no_quorum, store_down, token_refused, deaf_kubelet [pods],
-    stale_endpoints {Service: selector}."""
+    exec_fails {number of the pod in its Deployment: how many times}, no_quorum, store_down,
+    token_refused, deaf_kubelet [numbers of pods], stale_endpoints {Service: selector}."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -31,6 +32,7 @@ class FakeCluster:
         (self.bin / "kubectl").write_text(f'#!/bin/sh\nexec {HERE}/kubectl "$@"\n')
         (self.bin / "kubectl").chmod(0o755)
         (directory / "calls.jsonl").write_text("")
+        (directory / "jwt.key").write_text("a-key-of-thirty-two-characters-or-more\n")
         self.save(fake_cluster.new_cluster())
         self.put("StorageClass", "standard", metadata={"annotations": {
             "storageclass.kubernetes.io/is-default-class": "true"}})
@@ -53,6 +55,7 @@ class FakeCluster:
     def heal(self):
         state = self.load()
         state["faults"] = {}
+        fake_cluster.Cluster(state).reconcile_all()
         self.save(state)
 
     def put(self, kind, name, metadata=None, **fields):
@@ -97,18 +100,43 @@ class FakeCluster:
     def forget_calls(self):
         (self.directory / "calls.jsonl").write_text("")
 
-    def run(self, script, *words, stdin=None, environment=None):
+    def run(self, script, *words, terminal=subprocess.DEVNULL, environment=None):
         done = subprocess.run(
-            [REPO / "scripts" / script, *words], input=stdin, text=True, check=False, timeout=120,
-            capture_output=True, stdin=None if stdin is not None else subprocess.DEVNULL,
+            [REPO / "scripts" / script, *words], text=True, check=False, timeout=120,
+            capture_output=True, stdin=terminal,
             env={**os.environ, **self.environment(), **(environment or {})})
         self.output += done.stdout + done.stderr
         return done
 
+    def start(self, script, *words):
+        return subprocess.Popen(
+            [REPO / "scripts" / script, *words], text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**os.environ, **self.environment()})
+
+    def tools(self):
+        """A directory with the programs that the scripts need, and no kubectl."""
+        directory = self.directory / "tools"
+        directory.mkdir()
+        for name in ("bash timeout base64 awk sed gzip sha256sum od dirname basename mktemp rm cat "
+                     "env").split():
+            (directory / name).symlink_to(shutil.which(name, path="/usr/bin:/bin"))
+        return directory
+
     def environment(self):
         return {"PATH": f"{self.bin}:/usr/bin:/bin", "FAKE_CLUSTER": str(self.directory),
-                "FAKE_QUOTACTL": str(BUILD_DIR / "quotactl"), "QUOTA_POLL_INTERVAL": "0.01",
-                "TMPDIR": str(self.directory)}
+                "FAKE_QUOTACTL": str(BUILD_DIR / "quotactl"), "QUOTA_POLL_INTERVAL": "0.1",
+                "TMPDIR": str(self.directory), "QUOTACTL": "/nowhere/quotactl"}
+
+    def run_on_terminal(self, script, *words, answer):
+        """Answers the question that the script asks of a person."""
+        master, slave = pty.openpty()
+        os.write(master, f"{answer}\n".encode())
+        try:
+            return self.run(script, *words, terminal=slave)
+        finally:
+            os.close(slave)
+            os.close(master)
 
     # -- The scripts
 

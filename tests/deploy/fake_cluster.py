@@ -3,9 +3,10 @@
 Everything is a plain dictionary that is kept as JSON between two calls of kubectl. `faults` says
 what goes wrong; tests/deploy/cluster.py lists them."""
 
+import base64
 import copy
-import hashlib
 import json
+import zlib
 
 KINDS = {kind.lower(): kind for kind in (
     "Namespace Secret ConfigMap Service ServiceAccount Pod Node Job Deployment StatefulSet "
@@ -35,7 +36,7 @@ def full_name(thing):
 
 def new_cluster():
     return {"objects": {}, "faults": {}, "pods_made": 0, "quotads": {}, "shared_mode": None,
-            "reloads": [], "job_runs": [], "revisions": {}, "admin": {}}
+            "reloads": [], "embedded": False, "job_runs": [], "revisions": {}, "admin": {}}
 
 
 def key(kind, name):
@@ -105,7 +106,6 @@ class Cluster:
 
     def _put(self, thing):
         if thing["kind"] == "Secret":
-            import base64
             data = thing.setdefault("data", {})
             for field, value in thing.pop("stringData", {}).items():
                 data[field] = base64.b64encode(value.encode()).decode()
@@ -115,6 +115,15 @@ class Cluster:
         self.reconcile(thing)
 
     # -- What controllers do
+
+    def reconcile_all(self):
+        """What is noticed when a fault has gone."""
+        for thing in list(self.objects.values()):
+            conditions = thing.get("status", {}).get("conditions")
+            if thing["kind"] in ("Deployment", "StatefulSet"):
+                self.reconcile(thing)
+            elif thing["kind"] == "Job" and conditions == []:
+                conditions.append({"type": "Complete", "status": "True"})
 
     def reconcile(self, thing):
         action = {"Deployment": self._deployment, "StatefulSet": self._stateful_set,
@@ -147,8 +156,7 @@ class Cluster:
 
     def _deployment(self, thing):
         name = thing["metadata"]["name"]
-        template = hashlib.sha256(
-            json.dumps(thing["spec"]["template"], sort_keys=True).encode()).hexdigest()[:8]
+        template = f'{zlib.crc32(json.dumps(thing["spec"]["template"], sort_keys=True).encode()):x}'
         wanted = thing["spec"].get("replicas", 1)
         old = [pod for pod in self.pods_of(name) if pod["metadata"].get("template") != template]
         kept = [pod for pod in self.pods_of(name) if pod["metadata"].get("template") == template]
@@ -233,7 +241,8 @@ class Cluster:
     def refresh(self, pod):
         """A changed pod makes kubelet look at what is mounted."""
         name = pod["metadata"]["name"]
-        if name in self.state["quotads"] and name not in self.faults.get("deaf_kubelet", []):
+        deaf = name.rpartition("-")[2] in self.faults.get("deaf_kubelet", [])
+        if name in self.state["quotads"] and not deaf:
             self.state["quotads"][name]["policy"] = self.policy()
 
 

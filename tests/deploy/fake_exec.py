@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 
 OK, ERROR, NOT_PERMITTED = 0, 1, 4
@@ -39,6 +38,7 @@ def sentinel(cluster):
 
 def real_quotactl(pod, argv):
     """For a pod whose quotad is played by a real one, with the environment of its container."""
+    import subprocess
     tools = os.path.dirname(os.environ["FAKE_QUOTACTL"])
     code = subprocess.run(argv, check=False, env={
         "PATH": f"{tools}:/usr/bin:/bin", "QUOTACTL_ADMIN": pod["admin"],
@@ -48,11 +48,22 @@ def real_quotactl(pod, argv):
     return code
 
 
+def validate(policy):
+    """By the real quotactl. The key that a policy may name is in pods only, so any file will do."""
+    policy = policy.replace("/etc/quota/jwt/jwt.key", os.environ["FAKE_CLUSTER"] + "/jwt.key")
+    import subprocess
+    return subprocess.run([os.environ["FAKE_QUOTACTL"], "validate", "/dev/stdin", "--json"],
+                          input=policy, capture_output=True, text=True, check=False)
+
+
 def quotactl(cluster, pod, argv, has_token):
     quotad = cluster.state["quotads"][pod]
     command = argv[0]
     if command == "validate":
-        return subprocess.run([os.environ["FAKE_QUOTACTL"], *argv], check=False).returncode
+        done = validate(sys.stdin.read())
+        print(done.stdout, end="")
+        sys.stderr.write(done.stderr)
+        return done.returncode
     if command == "consumer":
         if cluster.faults.get("store_down"):
             return complain("quotactl: Redis cannot be reached: no connection to quota-redis", ERROR)
@@ -63,24 +74,25 @@ def quotactl(cluster, pod, argv, has_token):
         return complain("quotactl: the Authorization header does not carry quotad's admin token",
                         NOT_PERMITTED)
     if command == "reload":
-        policy = quotad["policy"]
-        done = subprocess.run([os.environ["FAKE_QUOTACTL"], "validate", "/dev/stdin", "--json"],
-                              input=policy, capture_output=True, text=True, check=False)
+        done = validate(quotad["policy"])
         print(json.dumps({"hash": json.loads(done.stdout)["hash"]}, indent=2))
         return OK
     assert command == "mode", argv
+    if words and "--local" not in argv and cluster.faults.get("store_down"):
+        return complain("quotactl: Redis cannot be reached: no connection to quota-redis", ERROR)
     if words:
         set_mode(cluster, quotad, words[0], "--local" in argv)
     mode = quotad["mode"] or cluster.state["shared_mode"]
     print(json.dumps({"mode": mode or "enforce", "source": "override" if mode else "policy",
-                      "policy_mode": "enforce", "scope": "local" if quotad["mode"] else "all",
+                      "policy_mode": "enforce", "scope": "local" if quotad["mode"] and
+                      not cluster.state["embedded"] else "all",
                       "since_unix_ms": 1795191792076}, indent=2))
     return OK
 
 
 def set_mode(cluster, quotad, word, local):
     mode = None if word == "policy" else word
-    if local:
+    if local or cluster.state["embedded"]:
         quotad["mode"] = mode
     else:
         cluster.state["shared_mode"] = mode

@@ -3,9 +3,7 @@
 import fcntl
 import json
 import os
-import pathlib
 import signal
-import subprocess
 import sys
 
 import fake_exec
@@ -42,14 +40,15 @@ def is_changing(words, options, rest):
 
 
 def main(argv):
-    directory = pathlib.Path(os.environ["FAKE_CLUSTER"])
+    directory = os.environ["FAKE_CLUSTER"]
     words, options, rest = parse(argv)
-    with open(directory / "lock", "w", encoding="utf-8") as lock:
+    with open(directory + "/lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with open(directory / "calls.jsonl", "a", encoding="utf-8") as calls:
+        with open(directory + "/calls.jsonl", "a", encoding="utf-8") as calls:
             calls.write(json.dumps({"argv": argv, "changing": is_changing(words, options, rest)})
                         + "\n")
-        state = json.loads((directory / "state.json").read_text())
+        with open(directory + "/state.json", encoding="utf-8") as file:
+            state = json.load(file)
         cluster = Cluster(state)
         if words[0] in cluster.faults.get("hang", []):
             fcntl.flock(lock, fcntl.LOCK_UN)
@@ -62,7 +61,8 @@ def main(argv):
         except Refused as refused:
             print(refused, file=sys.stderr)
             code = 1
-        (directory / "state.json").write_text(json.dumps(state))
+        with open(directory + "/state.json", "w", encoding="utf-8") as file:
+            json.dump(state, file)
     return code
 
 
@@ -115,6 +115,7 @@ class Command:
     def kustomize(self):
         real = os.environ.get("FAKE_REAL_KUBECTL")
         if real:
+            import subprocess
             return subprocess.run([real, "kustomize", self.words[1]], check=False).returncode
         import fake_yaml
         print("---\n".join(fake_yaml.dump(thing) for thing in fake_yaml.kustomize(self.words[1])),
@@ -175,9 +176,10 @@ class Command:
 
     def files(self):
         import fake_yaml
-        name = self.options["-f"]
-        return fake_yaml.load_all(sys.stdin.read() if name == "-" else
-                                  pathlib.Path(name).read_text())
+        if self.options["-f"] == "-":
+            return fake_yaml.load_all(sys.stdin.read())
+        with open(self.options["-f"], encoding="utf-8") as file:
+            return fake_yaml.load_all(file.read())
 
     def apply(self):
         for wanted in self.files():
@@ -254,7 +256,10 @@ class Command:
         pod = self.cluster.get("Pod", name)
         if pod is None:
             raise Refused(f'Error from server (NotFound): pods "{name}" not found')
-        if name in self.cluster.faults.get("exec_fails", []):
+        times = self.cluster.faults.get("exec_fails", {})
+        ordinal = name.rpartition("-")[2]
+        if times.get(ordinal):
+            times[ordinal] -= 1
             raise Refused("error: unable to upgrade connection: container not found")
         return fake_exec.run(self.cluster, pod, self.options["-c"], self.rest)
 

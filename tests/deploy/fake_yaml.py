@@ -1,6 +1,6 @@
 """YAML as kubectl reads and kustomize writes it."""
 
-import pathlib
+import os
 
 import yaml
 
@@ -30,13 +30,17 @@ def dump(thing):
 
 def kustomize(directory, namespace=None):
     """The objects of a kustomization that knows only `resources` and `namespace`."""
-    directory = pathlib.Path(directory)
-    spec = load_all((directory / "kustomization.yaml").read_text())[0]
+    with open(os.path.join(directory, "kustomization.yaml"), encoding="utf-8") as file:
+        spec = load_all(file.read())[0]
     namespace = namespace or spec.get("namespace")
     things = []
     for name in spec.get("resources", []):
-        path = directory / name
-        things += kustomize(path, namespace) if path.is_dir() else load_all(path.read_text())
+        path = os.path.join(directory, name)
+        if os.path.isdir(path):
+            things += kustomize(path, namespace)
+        else:
+            with open(path, encoding="utf-8") as file:
+                things += load_all(file.read())
     for thing in things:
         if namespace and thing["kind"] == "Namespace":
             thing["metadata"]["name"] = namespace
