@@ -95,7 +95,7 @@ all_follow() {
   if ((${#laggards[@]} > 0)); then
     pods=$(grep -F -f <(printf '%s \n' "${laggards[@]}") <<<"$every")
     in_each_pod set_mode
-    for pod in "${laggards[@]}"; do cp "$scratch/pod/$pod.why" "$scratch/pod/$pod.refused"; done
+    book=$scratch/ask_mode
     pods=$every
   fi
   return 1
@@ -132,8 +132,8 @@ why_not() {
   local text
   if [[ $(code_of "$1") == 0 ]]; then
     text="it says $(said_by "$1" | member mode)"
-    if [[ -s $scratch/pod/$1.refused ]]; then
-      text+=", $(sed '/^command terminated/d' "$scratch/pod/$1.refused" | tail -n 1)"
+    if [[ -s $scratch/set_mode/$1.why ]]; then
+      text+=", $(sed '/^command terminated/d' "$scratch/set_mode/$1.why" | tail -n 1)"
     fi
     echo "$text"
   else

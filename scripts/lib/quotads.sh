@@ -53,33 +53,35 @@ privileged() {
 '${QUOTAD_ADMIN_TOKEN_FILE:+--token-file "$QUOTAD_ADMIN_TOKEN_FILE"} "$@"' quotactl "$@"
 }
 
-# in_each_pod <function> [arguments]: for all pods at once, as `function pod arguments`. What it
-# says for a pod is in $scratch/pod/<pod>, its exit code in <pod>.code, its complaint in <pod>.why.
+# in_each_pod <function>: for all pods at once, as `function pod`. What it says for a pod is in
+# $book/<pod>, its exit code in <pod>.code, its complaint in <pod>.why.
+book=
 in_each_pod() {
   local pod
-  mkdir -p "$scratch/pod"
+  book=$scratch/$1
+  mkdir -p "$book"
   for pod in $(pod_names); do
     {
       local code=0
-      "$1" "$pod" "${@:2}" >"$scratch/pod/$pod" 2>"$scratch/pod/$pod.why" </dev/null || code=$?
-      echo "$code" >"$scratch/pod/$pod.code"
+      "$1" "$pod" >"$book/$pod" 2>"$book/$pod.why" </dev/null || code=$?
+      echo "$code" >"$book/$pod.code"
     } &
   done
   wait
 }
 
 said_by() {
-  cat "$scratch/pod/$1"
+  cat "$book/$1"
 }
 
 code_of() {
-  cat "$scratch/pod/$1.code"
+  cat "$book/$1.code"
 }
 
 # Why a call in a pod failed, in one line. kubectl's own last words say only the exit code.
 why_of() {
   local text
-  text=$(grep -v '^command terminated with exit code' "$scratch/pod/$1.why" | tail -n 1) || true
+  text=$(grep -v '^command terminated with exit code' "$book/$1.why" | tail -n 1) || true
   if [[ -z $text ]]; then
     case $(code_of "$1") in
       124) text="no answer within the time limit" ;;
