@@ -124,7 +124,7 @@ random_password() {
 ensure_secret() {
   local name=$1 key=$2
   ask get secret "$name" --ignore-not-found \
-    -o "go-template={{if index .data \"$key\"}}has {{end}}exists" ||
+    -o "go-template={{with .data}}{{if index . \"$key\"}}has {{end}}{{end}}exists" ||
     fail "Secret $name: $trouble"
   if [[ $answer == *exists* ]]; then
     if [[ $answer != has* ]]; then
