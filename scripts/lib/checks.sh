@@ -161,7 +161,7 @@ check_policy_here() {
   local program file
   file=$(policy_file)
   if [[ -z $file ]]; then return; fi
-  program=${QUOTACTL:-$(command -v quotactl || echo "$REPO/build/release/quotactl")}
+  program=${QUOTACTL:-$(type -P quotactl || echo "$REPO/build/release/quotactl")}
   if [[ ! -x $program ]]; then
     say "  policy: not looked at yet, there is no quotactl here"
     return
