@@ -15,7 +15,12 @@ def test_the_end_of_a_pod_is_added_up_from_what_its_files_say(worlds):
     assert availability.stopping_seconds(production.pod("quota-redis"), production) == 20
     assert availability.stopping_seconds(nginx.pod("nginx-gateway"), nginx) == \
         20 + availability.shutdown_timeout_of_nginx(nginx) + 4
-    assert availability.shutdown_timeout_of_nginx(nginx) >= 20
+
+
+def test_nginx_lets_the_longest_answer_end(worlds):
+    nginx = worlds["nginx-gateway"]
+    assert availability.shutdown_timeout_of_nginx(nginx) > \
+        availability.longest_answer_of_nginx(nginx) == 40
 
 
 def test_a_scaler_and_a_scaled_object_never_share_a_deployment(worlds):
