@@ -73,7 +73,8 @@ step() {
   begin "step $number of $STEPS ($title)" "${!own:-${timeout:-600}}"
   outcome='done'
   "$3"
-  done_steps+=("$(printf '%s  %-22s %4d s  %s' "$number" "$title" $((SECONDS - started)) "$outcome")")
+  done_steps+=("$(printf '%s  %-22s %4d s  %s' "$number" "$title" $((SECONDS - started)) \
+    "$outcome")")
 }
 
 after_failure() {
@@ -276,7 +277,7 @@ gateway() {
   outcome="$(pod_count) pods, each with a quotad that answers"
 }
 
-# With a database Kong's pods start anew in step 5, after the import, and not for the lack of a mark.
+# With a database Kong's pods start anew in step 5, after the import, not here for lack of a mark.
 keep_mark() {
   local file
   file=$(files_of gateway Deployment kong)

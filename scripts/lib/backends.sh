@@ -3,7 +3,7 @@
 #
 # Gateways of every kind send requests to the Services `api` and `api-v2`, so that is where traffic
 # is moved: a Service gets the pods of the other one. Kong's targets would be one way with
-# PostgreSQL, another without it (its Admin API only reads then), and plain nginx would need a third.
+# PostgreSQL, another without it (its Admin API only reads then), and plain nginx would need its own.
 #
 # Kubernetes leaves connections that exist with the pod that they were made to, and gateways keep
 # theirs for long. So each gateway is told to reload afterwards: its old workers end what they have
@@ -17,13 +17,14 @@ declare -A own_selector=() own_ports=() now_selector=()
 # read_service <name>: what it says now, and what it said before it was moved.
 read_service() {
   local name=$1 path selector ports kept_selector kept_ports
-  path='jsonpath={.spec.selector}{"|"}{.spec.ports}{"|"}{.metadata.annotations.quotagate/own-selector}'
+  path='jsonpath={.spec.selector}{"|"}{.spec.ports}'
+  path+='{"|"}{.metadata.annotations.quotagate/own-selector}'
   path+='{"|"}{.metadata.annotations.quotagate/own-ports}'
   ask get service "$name" -o "$path" || fail "Service $name: $trouble" "$(more get services)"
   IFS='|' read -r selector ports kept_selector kept_ports <<<"$answer"
   if [[ $selector != '{"'* ]]; then
-    fail "Service $name selects no pods, so its traffic cannot be moved here. Change where it points\
- to at its source." "$(more describe service "$name")"
+    fail "Service $name selects no pods, so its traffic cannot be moved here. Change where it\
+ points to at its source." "$(more describe service "$name")"
   fi
   now_selector[$name]=$selector
   own_selector[$name]=${kept_selector:-$selector}

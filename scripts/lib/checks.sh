@@ -71,7 +71,8 @@ check_storage() {
     say "  no storage wanted"
     return
   fi
-  local paths='N:.metadata.name,D:.metadata.annotations.storageclass\.kubernetes\.io/is-default-class'
+  local paths='N:.metadata.name'
+  paths+=',D:.metadata.annotations.storageclass\.kubernetes\.io/is-default-class'
   columns storageclasses "$paths" || fail "the storage classes cannot be listed: $trouble"
   known=$(awk '{ print $1 }' <<<"$answer")
   default=$(awk '$2 == "true" { print $1; exit }' <<<"$answer")
@@ -107,9 +108,10 @@ check_kinds() {
   while read -r kind api; do
     group=${api%%/*}
     if [[ $group != *.* ]]; then continue; fi
-    if [[ $group =~ ^(networking|rbac\.authorization|storage|scheduling|discovery)\.k8s\.io$ ]]; then
-      continue
-    fi
+    case $group in
+      networking.k8s.io | rbac.authorization.k8s.io | storage.k8s.io) continue ;;
+      scheduling.k8s.io | discovery.k8s.io) continue ;;
+    esac
     if [[ -z ${kinds[$group]:-} ]]; then
       known=
       # An unknown group is an empty list, and for some kubectl an error.
@@ -122,8 +124,8 @@ check_kinds() {
   done < <(awk '{ print $2, $4 }' <<<"$objects" | sort -u)
   if ((${#missing[@]} > 0)); then
     fail "the cluster does not know these kinds, whose CustomResourceDefinitions are missing:\
- ${missing[*]}. monitoring.coreos.com comes with the Prometheus operator, keda.sh with KEDA. Install\
- them, or leave these objects out in an overlay of your own." "kubectl get crds"
+ ${missing[*]}. monitoring.coreos.com comes with the Prometheus operator, keda.sh with KEDA.\
+ Install them, or leave these objects out in an overlay of your own." "kubectl get crds"
   fi
   if ((${#kinds[@]} > 0)); then say "  custom resources of ${!kinds[*]} are known"; fi
 }
@@ -137,8 +139,8 @@ check_foreign_secrets() {
     if [[ -z $answer ]]; then missing+=("$name"); fi
   done
   if ((${#missing[@]} > 0)); then
-    fail "these Secrets must exist in namespace $namespace before pods can start, and their contents\
- are yours to know: ${missing[*]}" "$(more get secrets)" "$(more create secret --help)"
+    fail "these Secrets must exist in namespace $namespace before pods can start, and their\
+ contents are yours to know: ${missing[*]}" "$(more get secrets)" "$(more create secret --help)"
   fi
 }
 
@@ -155,8 +157,8 @@ check_fallback() {
   done
 }
 
-# With the quotactl that $QUOTACTL names, or that is installed or built here. Where there is none, that
-# of a new pod does it in step 5.
+# With the quotactl that $QUOTACTL names, or that is installed or built here. Where there is none,
+# that of a new pod does it in step 5.
 check_policy_here() {
   local program file
   file=$(policy_file)

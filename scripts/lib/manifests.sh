@@ -149,8 +149,8 @@ is_dbless() {
   [[ -n $(files_of config ConfigMap kong-config) && -z $(files_of config Job) ]]
 }
 
-# mark_template <file of a Deployment> <mark>: Kong does not notice a new kong.yaml, nor that one was
-# imported. Its pods start anew, one after the other, when their template differs.
+# mark_template <file of a Deployment> <mark>: Kong does not notice a new kong.yaml, nor that one
+# was imported. Its pods start anew, one after the other, when their template differs.
 mark_template() {
   awk -v "mark=quotagate/kong-config: \"$2\"" '
     /^        quotagate\/kong-config: / { next }

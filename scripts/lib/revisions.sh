@@ -42,12 +42,13 @@ revision_files() {
 # record_revision <overlay>: before anything of it is changed. What is recorded already, as by a run
 # that did not come to its end, is not recorded again.
 record_revision() {
-  local overlay=$1 files content newest
+  local overlay=$1 files content newest known
   mapfile -t files < <(revision_files)
   content=$(join_files "${files[@]}" | sha256)
   list_revisions
   newest=$(newest_revision deploying deployed)
-  if [[ $(awk -v number="$newest" '$1 == number { print $3 }' <<<"$revisions") == "$content" ]]; then
+  known=$(awk -v number="$newest" '$1 == number { print $3 }' <<<"$revisions")
+  if [[ $known == "$content" ]]; then
     revision=$newest
     return
   fi

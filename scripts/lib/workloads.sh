@@ -116,8 +116,8 @@ fingerprint_of() {
 }
 
 # run_job <name> <file> [file...]: runs it unless it has been done for exactly these files. A Job
-# cannot be changed, so one for other files, or one that failed, makes room for a new one. $job_fingerprint
-# says for which files.
+# cannot be changed, so one for other files, or one that failed, makes room for a new one.
+# $job_fingerprint says for which files.
 job_fingerprint=
 run_job() {
   local name=$1 file=$2 fingerprint='' complete='' failed=''

@@ -1,10 +1,11 @@
-"""What happens inside of pods: quotactl beside quotad, redis-cli beside Sentinel, signals to nginx."""
+"""What happens inside of pods: quotactl beside quotad, redis-cli beside Sentinel, signals."""
 
 import json
 import os
 import sys
 
 OK, ERROR, NOT_PERMITTED = 0, 1, 4
+NO_REDIS = "quotactl: Redis cannot be reached: no connection to quota-redis"
 
 
 def complain(text, code):
@@ -66,7 +67,7 @@ def quotactl(cluster, pod, argv, has_token):
         return done.returncode
     if command == "consumer":
         if cluster.faults.get("store_down"):
-            return complain("quotactl: Redis cannot be reached: no connection to quota-redis", ERROR)
+            return complain(NO_REDIS, ERROR)
         print('{\n  "consumers": []\n}')
         return OK
     words = [word for word in argv[1:] if word in ("shadow", "off", "enforce", "policy")]
@@ -79,7 +80,7 @@ def quotactl(cluster, pod, argv, has_token):
         return OK
     assert command == "mode", argv
     if words and "--local" not in argv and cluster.faults.get("store_down"):
-        return complain("quotactl: Redis cannot be reached: no connection to quota-redis", ERROR)
+        return complain(NO_REDIS, ERROR)
     if words:
         set_mode(cluster, quotad, words[0], "--local" in argv)
     mode = quotad["mode"] or cluster.state["shared_mode"]

@@ -11,7 +11,8 @@ import fake_paths
 from fake_cluster import Cluster, Refused, full_name, kind_of
 
 WITH_VALUE = {"-n", "--namespace", "-o", "-l", "-f", "-c", "-p", "--type", "--sort-by"}
-CHANGING = {"apply", "create", "patch", "label", "annotate", "delete", "scale", "rollout", "replace"}
+CHANGING = {"apply", "create", "patch", "label", "annotate", "delete", "scale", "rollout",
+            "replace"}
 SERVER_SIDE = {"get", "apply", "create", "patch", "label", "annotate", "delete", "exec", "auth",
                "api-resources", "api-versions"}
 

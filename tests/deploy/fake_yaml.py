@@ -13,7 +13,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper, data):
-    return dumper.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", data,
+                                   style="|" if "\n" in data else None)
 
 
 _Dumper.add_representer(str, _text)

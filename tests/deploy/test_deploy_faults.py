@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 
 import pytest
 
@@ -116,6 +117,13 @@ def test_the_right_step_stops_and_a_second_run_goes_on(cluster, fault, step, why
     assert cluster.load()["job_runs"] == runs + again
     assert [name for name in cluster.names("ConfigMap") if "revision" in name] == \
         ["quotagate-revision-1"]
+
+
+def test_a_kubectl_that_hangs_is_given_up(cluster):
+    cluster.set(hang=["auth"])
+    begun = time.monotonic()
+    assert cluster.deploy("--yes", **runs_out_of_time_in(1)).returncode == 1
+    assert time.monotonic() - begun < 30
 
 
 def test_pods_that_do_not_get_the_new_policy_are_noticed(running):

@@ -73,6 +73,16 @@ def test_it_touches_no_secret_and_no_database(second):
     assert those() == before
 
 
+def test_a_volume_that_only_the_newer_revision_has_stays(running):
+    running.edit("full", "gateway.yaml", "---\napiVersion: v1\nkind: Service",
+                 "---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: state}\n"
+                 "spec: {}\n---\napiVersion: v1\nkind: Service")
+    running.edit("full", "gateway.yaml", "quotagate/quotad:0.1.0", "quotagate/quotad:0.2.0")
+    running.deployed()
+    assert running.run("rollback.sh", "--yes").returncode == 0
+    assert "state" in running.names("PersistentVolumeClaim")
+
+
 def test_all_pods_are_replaced_at_once(second):
     assert second.run("rollback.sh", "--yes").returncode == 0
     patch = [call for call in second.changes() if call.split()[2] == "patch"]
