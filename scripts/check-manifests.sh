@@ -80,7 +80,7 @@ main() {
   flock -u 9
   export QUOTA_KUSTOMIZE=$TOOLS/bin/kustomize
   cd "$REPO/tests/k8s"
-  "$TOOLS/python/bin/python" -m pytest -p no:cacheprovider "$@"
+  "$TOOLS/python/bin/python" -m pytest -n 2 -p no:cacheprovider "$@"
 }
 
 main "$@"

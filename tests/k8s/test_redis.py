@@ -61,6 +61,8 @@ def test_one_alone_waits_and_two_are_enough(house):
 def test_a_lost_primary_is_replaced_and_comes_back_as_a_replica(house):
     old = house.start().settle()
     assert old.ask("set", "kept", "1") == "OK"
+    # What no replica has heard of is lost with its primary.
+    assert old.ask("wait", "2", "10000") == "2"
     old.kill()
     new = house.settle(*others(house, old))
     assert new is not old and new.ask("get", "kept") == "1"
