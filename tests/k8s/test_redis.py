@@ -147,6 +147,7 @@ def test_a_sentinel_that_forgets_what_it_knew_ends_that(house):
 def test_a_lost_volume_is_filled_again(house):
     primary = house.start().settle()
     assert primary.ask("set", "kept", "1") == "OK"
+    assert primary.ask("wait", "2", "10000") == "2"
     primary.kill()
     new = house.settle(*others(house, primary))
     subprocess.run(["rm", "-rf", primary.data], check=True)
