@@ -5,14 +5,28 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include <charconv>
 #include <cstdio>
-#include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
 
 double microseconds(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1000; }
+
+// http://ADDRESS:PORT/PATH, and nothing else.
+bool split_url(std::string_view url, std::string& host, uint16_t& port, std::string& path) {
+  constexpr std::string_view kScheme = "http://";
+  if (!url.starts_with(kScheme)) return false;
+  url.remove_prefix(kScheme.size());
+  const size_t colon = url.find_first_not_of("0123456789.");
+  if (colon == 0 || colon == std::string_view::npos || url[colon] != ':') return false;
+  const auto [rest, error] = std::from_chars(url.data() + colon + 1, url.data() + url.size(), port);
+  path = std::string(rest, url.data() + url.size());
+  host = std::string(url.substr(0, colon));
+  return error == std::errc() && path.starts_with('/') && path.find(' ') == std::string::npos;
+}
 
 void print(const quota::load::OpenLoopOptions& options, const quota::load::OpenLoopResult& result) {
   const auto& latency = result.latency;
@@ -50,15 +64,12 @@ int main(int argc, char** argv) {
   app.add_option("--header", headers, "\"Name: value\" of a header to send; repeatable");
   CLI11_PARSE(app, argc, argv);
 
-  std::smatch parts;
-  static const std::regex kUrl("http://([0-9.]+):([0-9]{1,5})(/[^ ]*)");
-  if (!std::regex_match(url, parts, kUrl) || std::stoi(parts[2]) > 65535) {
+  std::string path;
+  if (!split_url(url, options.host, options.port, path)) {
     std::fprintf(stderr, "\"%s\" is not a URL such as http://127.0.0.1:8080/path\n", url.c_str());
     return 1;
   }
-  options.host = parts[1];
-  options.port = static_cast<uint16_t>(std::stoi(parts[2]));
-  options.request = "GET " + parts[3].str() + " HTTP/1.1\r\nHost: " + options.host + "\r\n";
+  options.request = "GET " + path + " HTTP/1.1\r\nHost: " + options.host + "\r\n";
   for (const std::string& header : headers) {
     options.request += header + "\r\n";
   }
